@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The door to everything outside this process: turns the user's words (a
+ * SOURCE, credentials, vault= and keys=) into a store and a keyring.  The only place that
+ * knows net, keys and store at once; commands and views see what it returns.
+ */
+#ifndef BACKEND_BACKEND_H
+#define BACKEND_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend/keys/keyring.h"
+#include "backend/store/store.h"
+#include "base/err.h"
+
+/* All strings are borrowed for the call, NULL = not given.  Lists end with NULL; NULL = empty. */
+struct backend_config {
+	const char *source;	   /* see backend_open */
+	const char *const *vaults; /* vault= entries */
+	const char *const *keys;   /* keys= files */
+	const char *kek_alg;	   /* names separated by blanks or ':', narrowing what may unwrap */
+	int64_t key_ttl_ns;
+	const char *credential, *vault_credential; /* names, see credential_kind_parse */
+	const char *storage_key_file, *sas_file;
+	const char *ca_file, *proxy;
+	const char *const *allow_http;
+};
+
+/* What a process needs once, however many sources it has: clients, tokens, credentials. */
+struct backend; /* opaque */
+
+/*
+ * Takes the credentials out of the environment (AZURE_STORAGE_CONNECTION_STRING, _KEY, _SAS_TOKEN,
+ * identity), overwriting them there.
+ */
+int backend_new(struct backend **out, struct err *e) MUST_CHECK;
+/* After the last store and keyring made by it are gone. */
+void backend_free(struct backend *b);
+/*
+ * Running network calls fail soon with -ECANCELED: for a quick end.  Waits for a throttling vault
+ * end with clock_stop, which the program calls first.
+ */
+void backend_stop(struct backend *b);
+
+enum source_kind { SOURCE_BLOBS /* , SOURCE_DOCUMENTS */ };
+
+/*
+ * Opens cfg->source:
+ *  - https://ACCOUNT.blob.core.windows.net[/CONTAINER[/PREFIX]]: sovereign suffixes too;
+ *    percent-decoded
+ *  - blob:URL: any other host, path style (http://127.0.0.1:10000/ACCOUNT/CONTAINER)
+ *  - dir:PATH: an offline store
+ *
+ * Credentials for storage, in this order: storage_key_file, sas_file, credential (also
+ * "anonymous"), then the environment's connection string, key, SAS, then Entra; for http sources
+ * without any: anonymous.
+ *
+ *  - -EINVAL: not a SOURCE, or one that holds a secret (a query with sig=, user info): the sentence
+ *    says where to put it; contradictory credentials
+ *  - -EACCES: a key file that others may read, http where it is not allowed
+ *
+ * Contacts nothing (store_probe or store_list tell whether it is there).
+ */
+int backend_open(struct backend *b, const struct backend_config *cfg, struct store **out,
+		 enum source_kind *out_kind, struct err *e) MUST_CHECK;
+
+/* The keyring for cfg's keys, vaults, kek_alg and key_ttl. */
+int backend_keyring(struct backend *b, const struct backend_config *cfg, struct keyring **out,
+		    struct err *e) MUST_CHECK;
+
+#endif

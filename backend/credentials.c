@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* Which credential a source gets: see credentials.h. */
+#include "backend/credentials.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "backend/net/sharedkey.h"
+
+enum { SECRET_FILE_MAX = 16 << 10 };
+
+static const char ANONYMOUS[] = "anonymous";
+
+/* ---- the environment ---- */
+
+/* The original is overwritten where it stands: /proc/PID/environ shows that very memory. */
+static int
+take_secret(const char *name, struct secret_text **out, struct err *e)
+{
+	char *value = getenv(name);
+	int r;
+
+	if (value == NULL || value[0] == '\0')
+		return 0;
+	r = secret_text_new(span_str(value), out, e);
+	explicit_bzero(value, strlen(value));
+	return r;
+}
+
+int
+storage_env_read(struct storage_env *out, struct err *e)
+{
+	const char *account = getenv("AZURE_STORAGE_ACCOUNT");
+	struct storage_env env = { 0 };
+	int r = take_secret("AZURE_STORAGE_CONNECTION_STRING", &env.connection, e);
+
+	if (r == 0)
+		r = take_secret("AZURE_STORAGE_KEY", &env.key, e);
+	if (r == 0)
+		r = take_secret("AZURE_STORAGE_SAS_TOKEN", &env.sas, e);
+	if (r == 0 && account != NULL && account[0] != '\0') {
+		env.account = strdup(account);
+		r = env.account == NULL ? err_set(e, ENOMEM, "out of memory") : 0;
+	}
+	if (r != 0) {
+		storage_env_clear(&env);
+		return r;
+	}
+	*out = env;
+	return 0;
+}
+
+void
+storage_env_clear(struct storage_env *env)
+{
+	secret_text_free(env->connection);
+	secret_text_free(env->key);
+	secret_text_free(env->sas);
+	free(env->account);
+	*env = (struct storage_env){ 0 };
+}
+
+/* ---- what fits the source ---- */
+
+static int
+check_account(const char *account, const struct source *src, const char *where, struct err *e)
+{
+	if (account == NULL || strcmp(account, src->account) == 0)
+		return 0;
+	return err_set(e, EINVAL, "%s is for the account %.64s, but SOURCE is at %.64s", where,
+		       account, src->account);
+}
+
+/* By account, or by the address it names. */
+static int
+check_connection(const struct connection *c, const struct source *src, struct err *e)
+{
+	if (strcasecmp(c->endpoint, src->service) == 0)
+		return 0;
+	if (c->account == NULL)
+		return err_set(e, EINVAL,
+			       "the connection string is for %.120s, but SOURCE is at %.120s",
+			       c->endpoint, src->service);
+	return check_account(c->account, src, "the connection string", e);
+}
+
+/* A SAS says itself what it is good for; one for a blob cannot list. */
+static int
+check_sas(const struct source *src, struct storage_credential *c, struct err *e)
+{
+	char scope[8];
+
+	if (!sas_field(c->secret, "sr", scope, sizeof(scope)))
+		return 0; /* of the whole account */
+	if (src->container == NULL)
+		return err_set(e, EINVAL,
+			       "the SAS is for a container or a blob: name it in SOURCE");
+	if (strcmp(scope, "b") != 0)
+		return 0;
+	if (src->prefix[0] == '\0')
+		return err_set(e, EINVAL, "the SAS is for a single blob: name it in SOURCE");
+	c->single = true;
+	return 0;
+}
+
+/* ---- the choices, in their order ---- */
+
+static int
+use_key_file(const struct backend_config *cfg, struct storage_credential *c, struct err *e)
+{
+	c->kind = STORAGE_KEY;
+	return secret_text_read_file(cfg->storage_key_file, SECRET_FILE_MAX, true, &c->secret, e);
+}
+
+static int
+use_sas_file(const struct backend_config *cfg, const struct source *src,
+	     struct storage_credential *c, struct err *e)
+{
+	int r = secret_text_read_file(cfg->sas_file, SECRET_FILE_MAX, true, &c->secret, e);
+
+	c->kind = STORAGE_SAS;
+	c->sas_file = cfg->sas_file;
+	return r == 0 ? check_sas(src, c, e) : r;
+}
+
+static int
+use_secret(enum storage_credential_kind kind, struct secret_text *secret, const struct source *src,
+	   struct storage_credential *c, struct err *e)
+{
+	c->kind = kind;
+	c->secret = secret_text_ref(secret);
+	return kind == STORAGE_SAS ? check_sas(src, c, e) : 0;
+}
+
+static int
+use_connection(const struct connection *connection, const struct source *src,
+	       struct storage_credential *c, struct err *e)
+{
+	int r = check_connection(connection, src, e);
+
+	if (r != 0)
+		return r;
+	if (connection->key != NULL)
+		return use_secret(STORAGE_KEY, connection->key, src, c, e);
+	return use_secret(STORAGE_SAS, connection->sas, src, c, e);
+}
+
+static int
+use_named(const char *name, const struct source *src, struct storage_credential *c, struct err *e)
+{
+	if (strcasecmp(name, ANONYMOUS) == 0) {
+		c->kind = STORAGE_ANONYMOUS;
+		return 0;
+	}
+	if (!src->https)
+		return err_set(e, EINVAL,
+			       "credential=%.40s needs https: tokens never travel in the clear",
+			       name);
+	c->kind = STORAGE_TOKEN;
+	return credential_kind_parse(name, &c->entra, e);
+}
+
+static int
+use_environment(const struct storage_env *env, const struct source *src,
+		struct storage_credential *c, struct err *e)
+{
+	const char *where = env->key != NULL ? "AZURE_STORAGE_KEY" : "AZURE_STORAGE_SAS_TOKEN";
+	int r = check_account(env->account, src, where, e);
+
+	if (r != 0)
+		return err_in(e, "AZURE_STORAGE_ACCOUNT");
+	if (env->key != NULL)
+		return use_secret(STORAGE_KEY, env->key, src, c, e);
+	return use_secret(STORAGE_SAS, env->sas, src, c, e);
+}
+
+static int
+pick(const struct storage_env *env, const struct connection *connection,
+     const struct backend_config *cfg, const struct source *src, struct storage_credential *c,
+     struct err *e)
+{
+	if (cfg->storage_key_file != NULL && cfg->sas_file != NULL)
+		return err_set(e, EINVAL, "storage_key_file= and sas_file= contradict each other");
+	if (cfg->storage_key_file != NULL)
+		return use_key_file(cfg, c, e);
+	if (cfg->sas_file != NULL)
+		return use_sas_file(cfg, src, c, e);
+	if (cfg->credential != NULL)
+		return use_named(cfg->credential, src, c, e);
+	if (connection != NULL)
+		return use_connection(connection, src, c, e);
+	if (env->key != NULL || env->sas != NULL)
+		return use_environment(env, src, c, e);
+	c->kind = src->https ? STORAGE_TOKEN : STORAGE_ANONYMOUS;
+	c->entra = CREDENTIAL_CHAIN;
+	return 0;
+}
+
+bool
+credentials_want_connection(const struct storage_env *env, const struct backend_config *cfg)
+{
+	return env->connection != NULL && cfg->storage_key_file == NULL && cfg->sas_file == NULL &&
+	       cfg->credential == NULL;
+}
+
+int
+storage_credential_pick(const struct storage_env *env, const struct connection *connection,
+			const struct backend_config *cfg, const struct source *src,
+			struct storage_credential *out, struct err *e)
+{
+	AUTO_STORAGE_CREDENTIAL c = { 0 };
+	int r = pick(env, connection, cfg, src, &c, e);
+
+	if (r != 0)
+		return r;
+	*out = c;
+	c = (struct storage_credential){ 0 };
+	return 0;
+}
+
+void
+storage_credential_clear(struct storage_credential *c)
+{
+	secret_text_free(c->secret);
+	*c = (struct storage_credential){ 0 };
+}
+
+int
+vault_credential_pick(const struct backend_config *cfg, enum credential_kind *out, struct err *e)
+{
+	const char *name = cfg->vault_credential;
+
+	if (name == NULL && cfg->credential != NULL && strcasecmp(cfg->credential, ANONYMOUS) != 0)
+		name = cfg->credential;
+	if (name != NULL)
+		return credential_kind_parse(name, out, e);
+	*out = CREDENTIAL_CHAIN;
+	return 0;
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dir: driver: see dir.h.
+ *
+ * A metadata file names a content file that is never written again, and both
+ * are replaced by a new pair, the metadata last and by rename.  So whoever has
+ * read a metadata file and opened the content that it names holds one version,
+ * whatever happens meanwhile.
+ */
+#include "backend/store/dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "backend/store/dirlist.h"
+#include "backend/store/dirplace.h"
+
+enum {
+	PIECE = 256 << 10,
+	REPLACED_MAX = 16, /* times that an object may be replaced while it is being opened */
+	MARKER_MAX = 4096
+};
+
+static const char marker_file[] = "azcryptfs-store.json";
+
+struct dir_store {
+	struct store store;
+	int objects;
+	char *prefix; /* "" or with a '/' at its end */
+};
+
+static struct dir_store *
+of(struct store *s)
+{
+	return (struct dir_store *)s; /* store is the first member */
+}
+
+/* The name as the directory has it. */
+static int
+whole_name(const struct dir_store *ds, struct span name, struct buf *out, struct err *e)
+{
+	int r;
+
+	buf_init(out, 2 * STORE_NAME_MAX + 1);
+	r = buf_add_str(out, ds->prefix, e);
+	return r < 0 ? r : buf_add(out, name.p, name.n, e);
+}
+
+/* The entry of an object; its place stays open for its content. */
+static int
+find(const struct dir_store *ds, const char *name, struct dirplace *place, struct dirmeta *meta, struct err *e)
+{
+	AUTO_BUF whole;
+	int r = whole_name(ds, span_str(name), &whole, e);
+
+	if (r == 0)
+		r = dirplace_of_name(ds->objects, buf_span(&whole), place, e);
+	if (r == 0)
+		r = dirplace_read(place, buf_span(&whole), meta, e);
+	if (r == 0)
+		meta->entry.name = span_str(name);
+	return r;
+}
+
+static bool
+is_same(const struct dirmeta *meta, const char *if_none_match)
+{
+	return if_none_match != NULL && strcmp(meta->entry.etag, if_none_match) == 0;
+}
+
+/* ---- list, probe, head */
+
+static int
+dir_list(struct store *s, struct span prefix, bool delimited, unsigned max, struct buf *cursor,
+	 struct store_list_sink sink, struct deadline d, struct err *e)
+{
+	struct dir_store *ds = of(s);
+	struct dirlist_request req = { .objects = ds->objects, .drop = strlen(ds->prefix), .delimited = delimited, .max = max };
+	AUTO_BUF whole;
+	int r = whole_name(ds, prefix, &whole, e);
+
+	if (r < 0)
+		return r;
+	req.prefix = buf_span(&whole);
+	return dirlist_page(&req, cursor, sink, d, e);
+}
+
+static int
+dir_head(struct store *s, const char *name, const char *if_none_match, struct store_list_sink sink, bool *out_same,
+	 struct deadline d, struct err *e)
+{
+	AUTO_DIRPLACE place = DIRPLACE_NONE;
+	AUTO_DIRMETA meta = { .json = NULL };
+	int r = find(of(s), name, &place, &meta, e);
+
+	(void)d;
+	if (r < 0)
+		return r;
+	*out_same = is_same(&meta, if_none_match);
+	return *out_same ? 0 : sink.entry(sink.arg, &meta.entry, e);
+}
+
+static int
+probe_below(const struct dir_store *ds, const char *name, struct store_list_sink sink, struct err *e)
+{
+	struct store_entry entry = { .kind = STORE_PREFIX, .etag = "", .content_type = "" };
+	AUTO_BUF whole;
+	bool any = false;
+	int fd, r = whole_name(ds, span_str(name), &whole, e);
+
+	if (r == 0)
+		r = buf_add_str(&whole, "/", e);
+	if (r == 0)
+		r = dirplace_open_dir(ds->objects, buf_span(&whole), &fd, e);
+	if (r < 0)
+		return r;
+	r = dirlist_has_object(fd, &any, e);
+	(void)close(fd);
+	if (r < 0 || !any)
+		return r;
+	entry.name = span_of(whole.p + strlen(ds->prefix), whole.n - strlen(ds->prefix));
+	return sink.entry(sink.arg, &entry, e);
+}
+
+static int
+dir_probe(struct store *s, const char *name, struct store_list_sink sink, struct deadline d, struct err *e)
+{
+	bool same;
+	int r = dir_head(s, name, NULL, sink, &same, d, e);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	err_clear(e);
+	if (strlen(name) == STORE_NAME_MAX)
+		return 0;
+	r = probe_below(of(s), name, sink, e);
+	if (r != -ENOENT)
+		return r;
+	err_clear(e);
+	return 0;
+}
+
+/* ---- get */
+
+static int
+check_content(int fd, const struct dirmeta *meta, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(e, errno, "cannot look at the content: %s", strerrordesc_np(errno));
+	if ((uint64_t)st.st_size != meta->entry.size)
+		return err_set(e, EIO, "the content file '%s' has %lld bytes, not %llu", meta->content,
+			       (long long)st.st_size, (unsigned long long)meta->entry.size);
+	return 0;
+}
+
+/* Content that is gone although its metadata file has stayed the same is lost. */
+static int
+open_version(const struct dir_store *ds, const char *name, struct dirmeta *meta, int *out_fd, struct err *e)
+{
+	char tried[DIRNAME_PIECE_MAX + 32] = "";
+	int r;
+
+	for (unsigned i = 0; i < REPLACED_MAX; i++) {
+		AUTO_DIRPLACE place = DIRPLACE_NONE;
+
+		dirmeta_clear(meta);
+		r = find(ds, name, &place, meta, e);
+		if (r < 0)
+			return r;
+		r = dirplace_openat(place.fd, meta->content, "", false, out_fd, e);
+		if (r != -ENOENT)
+			return r;
+		err_clear(e);
+		if (strcmp(tried, meta->content) == 0)
+			return err_set(e, EIO, "the content file '%s' is missing", meta->content);
+		(void)snprintf(tried, sizeof(tried), "%s", meta->content);
+	}
+	return err_set(e, EIO, "the object is being replaced all the time");
+}
+
+static int
+send_bytes(int fd, uint64_t off, uint64_t len, struct store_get_sink sink, struct deadline d, struct err *e)
+{
+	uint8_t *piece = malloc(PIECE);
+	ssize_t n;
+	int r = 0;
+
+	if (piece == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	while (r == 0 && len > 0) {
+		n = pread(fd, piece, len < PIECE ? (size_t)len : PIECE, (off_t)off);
+		if (d.at_ns != 0 && deadline_left_ns(d) == 0)
+			r = err_set(e, ETIMEDOUT, "reading took too long");
+		else if (n < 0)
+			r = err_set(e, errno, "cannot read the content: %s", strerrordesc_np(errno));
+		else if (n == 0)
+			r = err_set(e, EIO, "the content file ends early");
+		else
+			r = sink.data(sink.arg, span_of(piece, (size_t)n), e);
+		if (r == 0) {
+			off += (uint64_t)n;
+			len -= (uint64_t)n;
+		}
+	}
+	free(piece);
+	return r;
+}
+
+static int
+check_range(const struct store_get *get, uint64_t size, struct err *e)
+{
+	if (get->len == 0 && size > get->max)
+		return err_set(e, EFBIG, "the object has %llu bytes, at most %llu are wanted", (unsigned long long)size,
+			       (unsigned long long)get->max);
+	if (get->len > 0 && get->off + get->len > size) {
+		(void)err_set(e, EIO, "the object does not reach that far");
+		return err_mark(e, "net.protocol", NULL);
+	}
+	return 0;
+}
+
+static int
+send_version(int fd, const struct dirmeta *meta, const struct store_get *get, struct store_get_sink sink,
+	     struct deadline d, struct err *e)
+{
+	const uint64_t size = meta->entry.size;
+	int r = check_content(fd, meta, e);
+
+	if (r == 0 && get->len > 0)
+		r = check_range(get, size, e);
+	if (r == 0 && sink.begin != NULL)
+		r = sink.begin(sink.arg, &meta->entry, e);
+	if (r == 0 && get->len == 0)
+		r = check_range(get, size, e);
+	return r != 0 ? r : send_bytes(fd, get->off, get->len > 0 ? get->len : size, sink, d, e);
+}
+
+static int
+dir_get(struct store *s, const struct store_get *get, struct store_get_sink sink, bool *out_same, struct deadline d,
+	struct err *e)
+{
+	AUTO_DIRMETA meta = { .json = NULL };
+	int fd, r = open_version(of(s), get->name, &meta, &fd, e);
+
+	if (r < 0)
+		return r;
+	*out_same = is_same(&meta, get->if_none_match);
+	if (get->if_match != NULL && strcmp(meta.entry.etag, get->if_match) != 0) {
+		(void)err_set(e, ESTALE, "the object has been changed");
+		r = err_mark(e, "remote.changed", NULL);
+	} else if (!*out_same) {
+		r = send_version(fd, &meta, get, sink, d, e);
+	}
+	(void)close(fd);
+	return r;
+}
+
+/* ---- life */
+
+static void
+dir_free(struct store *s)
+{
+	struct dir_store *ds = of(s);
+
+	if (ds->objects >= 0)
+		(void)close(ds->objects);
+	free(ds->prefix);
+	free(ds);
+}
+
+static const struct store_ops dir_ops = {
+	.name = "dir",
+	.list = dir_list,
+	.probe = dir_probe,
+	.head = dir_head,
+	.get = dir_get,
+	.free = dir_free,
+};
+
+static int
+check_marker(const json_t *json, struct err *e)
+{
+	const char *format = json_string_value(json_object_get(json, "format"));
+	const char *kind = json_string_value(json_object_get(json, "kind"));
+	const json_t *version = json_object_get(json, "version");
+
+	if (format == NULL || strcmp(format, "azcryptfs-dir") != 0)
+		return err_set(e, EINVAL, "%s is not that of a directory store", marker_file);
+	if (json_integer_value(version) != 1)
+		return err_set(e, EINVAL, "the directory store is of a version that is not known");
+	if (kind == NULL || strcmp(kind, "blobs") != 0)
+		return err_set(e, EINVAL, "the directory store does not hold blobs");
+	return 0;
+}
+
+static int
+read_marker(int root, struct err *e)
+{
+	char text[MARKER_MAX];
+	json_t *json;
+	ssize_t n;
+	int fd, r = dirplace_openat(root, marker_file, "", false, &fd, e);
+
+	if (r == -ENOENT) {
+		err_clear(e);
+		return err_set(e, EINVAL, "no directory store: there is no %s", marker_file);
+	}
+	if (r < 0)
+		return r;
+	n = pread(fd, text, sizeof(text), 0);
+	(void)close(fd);
+	if (n < 0)
+		return err_set(e, errno, "cannot read %s: %s", marker_file, strerrordesc_np(errno));
+	json = dirmeta_json(span_of(text, (size_t)n), e);
+	if (json == NULL) {
+		err_clear(e);
+		return err_set(e, EINVAL, "%s is not JSON as it should be", marker_file);
+	}
+	r = check_marker(json, e);
+	json_decref(json);
+	return r;
+}
+
+static int
+open_objects(const char *path, int *out, struct err *e)
+{
+	int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	if (root < 0)
+		return err_set(e, errno, "%s: %s", path, strerrordesc_np(errno));
+	r = read_marker(root, e);
+	if (r == 0) {
+		r = dirplace_openat(root, "objects", "", true, out, e);
+		if (r == -ENOENT) {
+			err_clear(e);
+			r = err_set(e, EINVAL, "no directory store: there is no directory objects");
+		}
+	}
+	(void)close(root);
+	return r < 0 ? err_in(e, "%s", path) : 0;
+}
+
+int
+dir_store_open(const char *path, const char *prefix, struct store **out, struct err *e)
+{
+	struct dir_store *ds;
+	int r;
+
+	if (strlen(prefix) > STORE_NAME_MAX - 1)
+		return err_set(e, EINVAL, "the prefix is too long");
+	ds = calloc(1, sizeof(*ds));
+	if (ds == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	ds->objects = -1;
+	ds->store.ops = &dir_ops;
+	ds->store.listable = true;
+	(void)snprintf(ds->store.label, sizeof(ds->store.label), "%s%s%s", path, prefix[0] != '\0' ? "/" : "", prefix);
+	r = open_objects(path, &ds->objects, e);
+	if (r == 0 && asprintf(&ds->prefix, "%s%s", prefix, prefix[0] != '\0' ? "/" : "") < 0) {
+		ds->prefix = NULL;
+		r = err_set(e, ENOMEM, "out of memory");
+	}
+	if (r < 0) {
+		dir_free(&ds->store);
+		return r;
+	}
+	*out = &ds->store;
+	return 0;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding the files of a dir: store: see dirplace.h. */
+#include "backend/store/dirplace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_NAME_MAX = DIRNAME_PIECE_MAX + 8 };
+
+void
+dirplace_close(struct dirplace *p)
+{
+	if (p->own && p->fd >= 0)
+		(void)close(p->fd);
+	*p = (struct dirplace)DIRPLACE_NONE;
+}
+
+static int
+not_there(struct err *e)
+{
+	(void)err_set(e, ENOENT, "no such object in the directory store");
+	return err_mark(e, "remote.gone", NULL);
+}
+
+/* What is of the wrong kind, a link above all, is no part of a store. */
+int
+dirplace_openat(int at, const char *name, const char *suffix, bool directory, int *out, struct err *e)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (directory ? O_DIRECTORY : 0);
+	char file[FILE_NAME_MAX + DIRNAME_PIECE_MAX];
+	struct stat st;
+	int fd;
+
+	(void)snprintf(file, sizeof(file), "%s%s", name, suffix);
+	fd = openat(at, file, flags);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENXIO))
+		return not_there(e);
+	if (fd < 0)
+		return err_set(e, errno, "cannot open '%s': %s", file, strerrordesc_np(errno));
+	if (!directory && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+		(void)close(fd);
+		return not_there(e);
+	}
+	*out = fd;
+	return 0;
+}
+
+/* Goes one directory down. */
+static int
+descend(struct dirplace *p, const char *name, const char *suffix, struct err *e)
+{
+	int fd, r = dirplace_openat(p->fd, name, suffix, true, &fd, e);
+
+	if (r < 0)
+		return r;
+	if (p->own)
+		(void)close(p->fd);
+	p->fd = fd;
+	p->own = true;
+	return 0;
+}
+
+/* p is a directory on entry, and on return the place of the component in it. */
+static int
+enter_component(struct dirplace *p, struct span component, struct err *e)
+{
+	AUTO_BUF encoded;
+	size_t at = 0, cut;
+	int r;
+
+	buf_init(&encoded, 3 * component.n + 1);
+	r = dirname_encode(component, &encoded, e);
+	if (r < 0)
+		return r;
+	for (;; at += cut) {
+		cut = dirname_cut(buf_str(&encoded) + at, encoded.n - at);
+		memcpy(p->end, encoded.p + at, cut);
+		p->end[cut] = '\0';
+		if (at + cut == encoded.n)
+			return 0;
+		r = descend(p, p->end, ".c", e);
+		if (r < 0)
+			return r;
+	}
+}
+
+int
+dirplace_of_component(int at, struct span component, struct dirplace *out, struct err *e)
+{
+	struct dirplace p = { .fd = at };
+	int r = enter_component(&p, component, e);
+
+	if (r < 0) {
+		dirplace_close(&p);
+		return r;
+	}
+	*out = p;
+	return 0;
+}
+
+/* Enters all components of *name but the last, which is left in *name. */
+static int
+enter_directories(struct dirplace *p, struct span *name, struct err *e)
+{
+	const uint8_t *slash;
+	int r;
+
+	while (name->n > 0 && (slash = memchr(name->p, '/', name->n)) != NULL) {
+		const size_t n = (size_t)(slash - name->p);
+
+		r = enter_component(p, span_of(name->p, n), e);
+		if (r == 0)
+			r = descend(p, p->end, ".d", e);
+		if (r < 0)
+			return r;
+		*name = span_of(slash + 1, name->n - n - 1);
+	}
+	return 0;
+}
+
+int
+dirplace_of_name(int objects, struct span name, struct dirplace *out, struct err *e)
+{
+	struct dirplace p = { .fd = objects };
+	int r = enter_directories(&p, &name, e);
+
+	if (r == 0)
+		r = enter_component(&p, name, e);
+	if (r < 0) {
+		dirplace_close(&p);
+		return r;
+	}
+	*out = p;
+	return 0;
+}
+
+int
+dirplace_open_dir(int objects, struct span prefix, int *out, struct err *e)
+{
+	struct dirplace p = { .fd = objects };
+	int r = enter_directories(&p, &prefix, e);
+
+	if (r == 0 && !p.own)
+		r = descend(&p, ".", "", e);
+	if (r < 0) {
+		dirplace_close(&p);
+		return r;
+	}
+	*out = p.fd;
+	return 0;
+}
+
+/* All of a file of at most DIRMETA_FILE_MAX bytes; the parser refuses what has one byte more. */
+static int
+read_all(int fd, struct buf *out, struct err *e)
+{
+	struct stat st;
+	uint8_t *to;
+	size_t want;
+	ssize_t n = 1;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(e, errno, "cannot look at it: %s", strerrordesc_np(errno));
+	want = st.st_size < DIRMETA_FILE_MAX ? (size_t)st.st_size + 1 : out->max;
+	r = buf_reserve(out, want, &to, e);
+	while (r == 0 && n > 0 && out->n < want) {
+		n = read(fd, to + out->n, want - out->n);
+		if (n < 0)
+			r = err_set(e, errno, "cannot read it: %s", strerrordesc_np(errno));
+		else
+			out->n += (size_t)n;
+	}
+	return r;
+}
+
+static int
+name_the_file(struct span name, struct err *e)
+{
+	struct err ignored = { 0 };
+	AUTO_BUF path;
+
+	buf_init(&path, 8 * STORE_NAME_MAX);
+	if (dirname_path(name, &path, &ignored) < 0)
+		return -e->no;
+	return err_in(e, "objects/%s", buf_str(&path));
+}
+
+int
+dirplace_read(const struct dirplace *p, struct span name, struct dirmeta *out, struct err *e)
+{
+	AUTO_BUF text;
+	int fd, r = dirplace_openat(p->fd, p->end, ".m", false, &fd, e);
+
+	if (r < 0)
+		return r;
+	buf_init(&text, DIRMETA_FILE_MAX + 1);
+	r = read_all(fd, &text, e);
+	(void)close(fd);
+	if (r == 0)
+		r = dirmeta_parse(buf_span(&text), name, p->end, out, e);
+	return r < 0 ? name_the_file(name, e) : 0;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* The wiring: see build.h. */
+#include "cli/build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cli/source.h"
+
+enum { CURSOR_MAX = 64 << 10 };
+
+static int
+ignore_entry(void *arg, const struct store_entry *entry, struct err *e)
+{
+	(void)arg;
+	(void)entry;
+	(void)e;
+	return 0;
+}
+
+/* One listing of one entry: finds what is wrong with the name, the network and the credential. */
+static int
+check_there(struct store *store, struct deadline d, struct err *e)
+{
+	const struct store_list_sink nobody = { .entry = ignore_entry };
+	AUTO_BUF cursor;
+
+	if (!store->listable)
+		return 0;
+	buf_init(&cursor, CURSOR_MAX);
+	return store_list(store, span_of(NULL, 0), true, 1, &cursor, nobody, d, e);
+}
+
+/*
+ *   SOURCE, credentials --> store --.
+ *                                    >-- view
+ *   vault=, keys=     --> keyring --'     |
+ *                             engine -----'
+ */
+static int
+open_source(struct build *b, const struct settings_source *s, bool check, struct view **out, struct err *e)
+{
+	struct store *store = NULL;
+	struct keyring *keys = NULL;
+	enum source_kind kind;
+	int r;
+
+	r = backend_open(b->backend, &s->backend, &store, &kind, e);
+	if (r == 0)
+		r = backend_keyring(b->backend, &s->backend, &keys, e);
+	if (r == 0 && check)
+		r = check_there(store, build_deadline(b), e);
+	if (r == 0)
+		return blobview_new_take(b->engine, &s->view, store, keys, out, e);
+	if (keys != NULL)
+		keyring_free(keys);
+	if (store != NULL)
+		store_free(store);
+	return r;
+}
+
+static int
+open_sources(struct build *b, const struct settings *s, bool check, struct err *e)
+{
+	char shown[160];
+	int r = 0;
+
+	for (unsigned i = 0; i < s->n_sources && r == 0; i++) {
+		r = open_source(b, &s->sources[i], check, &b->views[i], e);
+		if (r == 0)
+			b->n_views++;
+		else if (s->n_sources > 1) {
+			source_shown(s->sources[i].backend.source, shown, sizeof(shown));
+			err_in(e, "%s", shown);
+		}
+	}
+	return r;
+}
+
+int
+build_open(const struct settings *s, bool check, struct build *out, struct err *e)
+{
+	struct build b = { .views = calloc(s->n_sources, sizeof(*b.views)) };
+	int r = 0;
+
+	if (b.views == NULL)
+		r = err_set(e, ENOMEM, "out of memory");
+	if (r == 0)
+		r = backend_new(&b.backend, e);
+	if (r == 0)
+		r = engine_new(&s->engine, &b.engine, e);
+	if (r == 0)
+		r = open_sources(&b, s, check, e);
+	if (r < 0) {
+		build_close(&b);
+		return r;
+	}
+	*out = b;
+	return 0;
+}
+
+void
+build_close(struct build *b)
+{
+	while (b->n_views > 0)
+		view_free(b->views[--b->n_views]);
+	free(b->views);
+	if (b->engine != NULL)
+		engine_free(b->engine);
+	if (b->backend != NULL)
+		backend_free(b->backend);
+	*b = (struct build){ 0 };
+}
+
+struct deadline
+build_deadline(const struct build *b)
+{
+	return deadline_in(engine_timeout_ns(b->engine));
+}

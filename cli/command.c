@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* What all commands share: see command.h. */
+#include "cli/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/exit.h"
+#include "cli/source.h"
+
+enum { LONGS_MAX = 16, CURSOR_MAX = 64 << 10 };
+
+/* The command's long options and --help. */
+static void
+long_options(const struct command *c, struct option out[LONGS_MAX])
+{
+	static const struct option help = { "help", no_argument, NULL, 'h' };
+	unsigned n = 0;
+
+	for (const struct option *p = c->longs; p != NULL && p->name != NULL && n < LONGS_MAX - 2; p++)
+		out[n++] = *p;
+	out[n++] = help;
+	out[n] = (struct option){ 0 };
+}
+
+static int
+bad_option(int found, char **argv, struct err *e)
+{
+	const char *const word = argv[optind - 1];
+
+	if (optopt == 0 || strncmp(word, "--", 2) == 0)
+		return err_set(e, EINVAL, "%s \"%.60s\"", found == ':' ? "no value for" : "unknown option", word);
+	return err_set(e, EINVAL, "%s -%c", found == ':' ? "no value for" : "unknown option", optopt);
+}
+
+int
+command_parse(const struct command *c, int argc, char **argv, const struct command_line *to, struct err *e)
+{
+	struct option longs[LONGS_MAX];
+	char shorts[32];
+	int found, r = options_add_environment(to->options, environ, e);
+
+	long_options(c, longs);
+	(void)snprintf(shorts, sizeof(shorts), ":ho:%s", c->shorts);
+	opterr = 0;
+	optind = 0;
+	while (r == 0 && (found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		if (found == 'h') {
+			command_print_help(c);
+			return -1;
+		}
+		if (found == 'o')
+			r = options_add_line(to->options, optarg, e);
+		else if (found == '?' || found == ':')
+			r = bad_option(found, argv, e);
+		else
+			r = to->take(to->arg, found, optarg, e);
+	}
+	return r < 0 ? -EINVAL : optind;
+}
+
+int
+command_misused(const struct command *c, const struct err *e)
+{
+	const int status = exit_report(c->name, "", e);
+
+	(void)fprintf(stderr, "usage: azcryptfs %s %s\n", c->name, c->usage);
+	return status;
+}
+
+void
+command_print_help(const struct command *c)
+{
+	(void)printf("usage: azcryptfs %s %s\n\n%s.\n%s", c->name, c->usage, c->summary, c->help);
+}
+
+static int
+target_open(const struct options *o, const char *text, struct command_target *t, struct err *e)
+{
+	int r = source_split(text, &t->source, &t->path, e);
+
+	if (r == 0)
+		r = settings_make(o, t->source, budget_cgroup_max(), &t->settings, e);
+	if (r == 0)
+		r = log_open(t->settings.log != NULL ? t->settings.log : "stderr",
+			     options_find(o, NULL, OPT_LOG_LEVEL) != NULL ? t->settings.log_level : LOG_LEVEL_WARNING, e);
+	return r < 0 ? r : build_open(&t->settings, false, &t->build, e);
+}
+
+int
+command_target_open(const struct options *o, const char *text, struct command_target *out, struct err *e)
+{
+	int r;
+
+	*out = (struct command_target){ 0 };
+	source_shown(text, out->shown, sizeof(out->shown));
+	buf_init(&out->path, COMMAND_PATH_MAX);
+	r = target_open(o, text, out, e);
+	if (r < 0)
+		command_target_close(out);
+	return r;
+}
+
+void
+command_target_close(struct command_target *t)
+{
+	build_close(&t->build);
+	settings_clear(&t->settings);
+	buf_clear(&t->path);
+	free(t->source);
+	t->source = NULL;
+}
+
+struct view *
+command_target_view(const struct command_target *t)
+{
+	return t->build.views[0];
+}
+
+int
+command_for_each(int argc, char **argv, int first, int (*one)(void *arg, const char *word), void *arg)
+{
+	int status = EXIT_DONE;
+
+	for (int i = first; i < argc; i++) {
+		const int r = one(arg, argv[i]);
+
+		if (r != EXIT_DONE && i > first && r != status)
+			status = EXIT_PARTIAL;
+		else if (r != EXIT_DONE)
+			status = r;
+		else if (status != EXIT_DONE)
+			status = EXIT_PARTIAL;
+	}
+	return status;
+}
+
+const char *
+command_leaf(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+char *
+command_join(const char *dir, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s%s%s", dir, dir[0] != '\0' ? "/" : "", name) < 0)
+		return NULL;
+	return path;
+}
+
+void
+command_time(int64_t ns, char out[COMMAND_TIME_MAX])
+{
+	const time_t seconds = (time_t)(ns / NS_PER_S);
+	struct tm tm;
+
+	if (gmtime_r(&seconds, &tm) == NULL || strftime(out, COMMAND_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		(void)snprintf(out, COMMAND_TIME_MAX, "-");
+}
+
+static int
+see_kind(void *arg, const struct view_item *item, struct err *e)
+{
+	(void)e;
+	*(bool *)arg = item->dir;
+	return 0;
+}
+
+int
+command_is_dir(const struct command_target *t, bool *out, struct err *e)
+{
+	return view_lookup(command_target_view(t), buf_str(&t->path), (struct view_sink){ see_kind, out },
+			   build_deadline(&t->build), e);
+}
+
+int
+command_list(const struct command_target *t, const char *dir, struct view_sink sink, struct err *e)
+{
+	AUTO_BUF cursor;
+	int r;
+
+	buf_init(&cursor, CURSOR_MAX);
+	do
+		r = view_list(command_target_view(t), dir, &cursor, sink, build_deadline(&t->build), e);
+	while (r == 0 && cursor.n > 0);
+	return r;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Stream detection: see ahead.h. */
+#include "fs/ahead.h"
+
+#include "base/num.h"
+
+/* The kernel's own read-ahead sends its requests a little out of order, and some overlap. */
+enum { SLACK = 1 << 20 };
+
+static struct stream *
+continued(struct ahead *a, uint64_t off, size_t len)
+{
+	for (unsigned i = 0; i < AHEAD_STREAMS; i++) {
+		struct stream *s = &a->stream[i];
+
+		if (s->last_used != 0 && off + len + SLACK >= s->next && off <= s->next + SLACK)
+			return s;
+	}
+	return NULL;
+}
+
+static struct stream *
+begin(struct ahead *a, uint64_t off)
+{
+	struct stream *oldest = &a->stream[0];
+
+	for (unsigned i = 1; i < AHEAD_STREAMS; i++)
+		if (a->stream[i].last_used < oldest->last_used)
+			oldest = &a->stream[i];
+	*oldest = (struct stream){ .next = off, .depth = AHEAD_DEPTH_MIN };
+	return oldest;
+}
+
+struct ahead_plan
+ahead_note(struct ahead *a, uint64_t off, size_t len, uint64_t last_span, uint64_t n_spans, bool waited)
+{
+	struct stream *s = continued(a, off, len);
+	struct ahead_plan plan = { 0 };
+	const bool known = s != NULL;
+
+	if (!known)
+		s = begin(a, off);
+	s->last_used = ++a->tick;
+	s->next = u64_max(s->next, off + len);
+	s->run += len;
+	plan.sequential = known || off == 0;
+	if (!known)
+		return plan;
+	if (waited && s->depth < AHEAD_DEPTH_MAX && s->horizon > 0)
+		s->depth *= 2;
+	plan.first = u64_max(last_span + 1, s->horizon);
+	plan.end = u64_min(last_span + 1 + s->depth, n_spans);
+	if (plan.first >= plan.end) {
+		plan.first = plan.end = 0;
+		return plan;
+	}
+	s->horizon = plan.end;
+	return plan;
+}

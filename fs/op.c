@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests that are worked on elsewhere, and open handles: see fs.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mutex.h"
+#include "fs/fs.h"
+
+struct fs *
+fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+struct node *
+fs_node(fuse_req_t req, fuse_ino_t ino)
+{
+	return tree_node(fs_of(req)->tree, ino);
+}
+
+/* ---- handles ---- */
+
+struct handle *
+handle_new(struct fs *fs, struct node *node)
+{
+	struct handle *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return NULL;
+	node_ref(node);
+	node_opened(node, 1);
+	h->node = node;
+	h->refs = 1;
+	mutex_lock(&fs->mu);
+	h->next = fs->handles;
+	h->link = &fs->handles;
+	if (h->next != NULL)
+		h->next->link = &h->next;
+	fs->handles = h;
+	mutex_unlock(&fs->mu);
+	return h;
+}
+
+struct handle *
+handle_of(struct fs *fs, const struct fuse_file_info *fi)
+{
+	struct handle *h = (struct handle *)(uintptr_t)fi->fh;
+
+	mutex_lock(&fs->mu);
+	h->refs++;
+	mutex_unlock(&fs->mu);
+	return h;
+}
+
+void
+handle_put(struct fs *fs, struct handle *h)
+{
+	bool last;
+
+	if (h == NULL)
+		return;
+	mutex_lock(&fs->mu);
+	last = --h->refs == 0;
+	if (last) {
+		*h->link = h->next;
+		if (h->next != NULL)
+			h->next->link = h->link;
+	}
+	mutex_unlock(&fs->mu);
+	if (!last)
+		return;
+	view_close(h->file);
+	dirstream_free(h->stream);
+	node_opened(h->node, -1);
+	node_unref(h->node);
+	free(h);
+}
+
+/* ---- ops ---- */
+
+static void
+op_free(struct parked *p)
+{
+	struct op *op = (struct op *)(void *)p;
+
+	handle_put(op->fs, op->handle);
+	node_unref(op->node);
+	free(op->name);
+	free(op);
+}
+
+struct op *
+op_new(struct fs *fs, fuse_req_t req, struct node *node)
+{
+	struct op *op = calloc(1, sizeof(*op));
+
+	if (op == NULL) {
+		(void)fuse_reply_err(req, ENOMEM);
+		return NULL;
+	}
+	op->fs = fs;
+	op->node = node;
+	node_ref(node);
+	op->read.deadline = deadline_in(engine_timeout_ns(fs->engine));
+	park(&op->parked, req, fs->answerers, op_free);
+	return op;
+}
+
+void
+op_submit(struct op *op, enum lane lane, void (*run)(struct pool_job *job))
+{
+	op->job.run = run;
+	engine_submit(op->fs->engine, lane, &op->job);
+}
+
+struct deadline
+op_deadline(const struct op *op)
+{
+	return op->read.deadline;
+}
+
+void
+op_end(struct op *op)
+{
+	park_done(&op->parked);
+}
+
+/* A missing name is an answer, not an event; what an interrupted or stopped mount leaves undone is neither. */
+static bool
+worth_a_line(const struct err *e, const char *what)
+{
+	if (e->no == ENOENT)
+		return strcmp(what, "lookup") != 0;
+	return e->no != ECANCELED && e->no != ESTALE;
+}
+
+void
+op_fail(struct op *op, const char *what, const struct err *e)
+{
+	struct err ignored = { 0 };
+	AUTO_BUF path;
+
+	buf_init(&path, 64 << 10);
+	if (worth_a_line(e, what) && node_full_path(op->node, &path, &ignored) == 0)
+		log_err(LOG_LEVEL_ERROR, e, "%s '%s%s%s'", what, buf_str(&path), op->name != NULL ? "/" : "",
+			op->name != NULL ? op->name : "");
+	if (park_claim(&op->parked))
+		(void)fuse_reply_err(op->parked.req, e->no == ECANCELED ? EIO : e->no);
+	op_end(op);
+}

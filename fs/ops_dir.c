@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * FUSE callbacks on open directories.
+ *
+ * A directory is read as a stream of pages; only one page is held.  An offset is the number of the entry that comes next: "." is
+ * 0, ".." is 1.  Going back behind the page starts the listing over.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mutex.h"
+#include "fs/fs.h"
+#include "fs/names.h"
+#include "fs/push.h"
+
+struct entry {
+	char *name; /* name NUL etag NUL; owned */
+	bool dir, exact;
+	uint64_t size;
+	int64_t mtime_ns;
+	struct view_record *record;
+};
+
+struct dirstream {
+	pthread_mutex_t turn; /* one request at a time: after an interrupt a second may come while the first still works */
+	struct buf cursor;
+	int64_t start_ns;
+	uint64_t first;	      /* number of the page's first entry, counting "." and ".." */
+	struct entry *entry;
+	size_t n, room;
+	bool started, complete;
+};
+
+enum { DOTS = 2, CURSOR_MAX = 16 << 10 };
+
+static struct dirstream *
+dirstream_new(void)
+{
+	struct dirstream *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	(void)pthread_mutex_init(&s->turn, NULL);
+	buf_init(&s->cursor, CURSOR_MAX);
+	s->first = DOTS;
+	return s;
+}
+
+static void
+drop_page(struct dirstream *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		free(s->entry[i].name);
+		view_record_put(s->entry[i].record);
+	}
+	s->n = 0;
+}
+
+void
+dirstream_free(struct dirstream *s)
+{
+	if (s == NULL)
+		return;
+	drop_page(s);
+	free(s->entry);
+	buf_clear(&s->cursor);
+	(void)pthread_mutex_destroy(&s->turn);
+	free(s);
+}
+
+static void
+start_over(struct dirstream *s)
+{
+	drop_page(s);
+	buf_reset(&s->cursor);
+	s->first = DOTS;
+	s->started = s->complete = false;
+}
+
+static int
+keep_entry(void *arg, const struct view_item *item, struct err *e)
+{
+	struct dirstream *s = arg;
+	size_t n_name = strlen(item->name) + 1, n_etag = strlen(item->etag) + 1;
+	struct entry *x;
+
+	if (s->n == s->room) {
+		size_t room = s->room == 0 ? 64 : s->room * 2;
+
+		x = reallocarray(s->entry, room, sizeof(*x));
+		if (x == NULL)
+			return err_set(e, ENOMEM, "out of memory");
+		s->entry = x;
+		s->room = room;
+	}
+	x = &s->entry[s->n];
+	*x = (struct entry){ .dir = item->dir, .exact = item->exact, .size = item->size, .mtime_ns = item->mtime_ns };
+	x->name = malloc(n_name + n_etag);
+	if (x->name == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	memcpy(x->name, item->name, n_name);
+	memcpy(x->name + n_name, item->etag, n_etag);
+	x->record = view_record_get(item->record);
+	s->n++;
+	return 0;
+}
+
+static int
+keep_own_children(struct node *dir, struct dirstream *s, struct err *e)
+{
+	struct node *child;
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && (child = tree_own_child(dir, i)) != NULL; i++) {
+		const struct view_item item = { .name = node_name(child), .dir = true, .exact = true, .etag = "" };
+
+		r = keep_entry(s, &item, e);
+	}
+	s->complete = true;
+	return r;
+}
+
+static int
+next_page(struct op *op, struct dirstream *s, struct err *e)
+{
+	AUTO_BUF path;
+	int r;
+
+	if (!s->started)
+		s->start_ns = clock_now_ns();
+	s->started = true;
+	s->first += s->n;
+	drop_page(s);
+	if (node_view(op->node) == NULL)
+		return keep_own_children(op->node, s, e);
+	buf_init(&path, 64 << 10);
+	r = node_path(op->node, &path, e);
+	if (r == 0)
+		r = view_list(node_view(op->node), buf_str(&path), &s->cursor, (struct view_sink){ keep_entry, s },
+			      op_deadline(op), e);
+	if (r == 0 && s->cursor.n == 0) {
+		s->complete = true;
+		tree_listing_done(op->node, s->start_ns);
+	}
+	return r;
+}
+
+/* Brings the page that holds entry number `at`; -ENODATA past the end. */
+static int
+seek_entry(struct op *op, struct dirstream *s, uint64_t at, struct err *e)
+{
+	int r = 0;
+
+	if (at < s->first)
+		start_over(s);
+	while (r == 0 && at >= s->first + s->n && !s->complete)
+		r = next_page(op, s, e);
+	if (r < 0) {
+		start_over(s); /* a page that failed has left the stream in between */
+		return r;
+	}
+	return at < s->first + s->n ? 0 : -ENODATA;
+}
+
+struct reply {
+	fuse_req_t req;
+	char *buf;
+	size_t size, n;
+	bool plus;
+	unsigned added;
+	struct node **known; /* what the kernel was told of, in case the answer does not reach it */
+	size_t n_known;
+};
+
+enum { DIRENT_PLUS_MIN = 152 }; /* bytes of the shortest entry with attributes */
+
+static bool
+add_plain(struct reply *rp, const char *name, uint64_t ino, bool dir, uint64_t next)
+{
+	const struct stat st = { .st_ino = ino, .st_mode = dir ? S_IFDIR : S_IFREG };
+	const struct fuse_entry_param entry = { .attr = st };
+	size_t left = rp->size - rp->n;
+	size_t need = rp->plus ? fuse_add_direntry_plus(rp->req, rp->buf + rp->n, left, name, &entry, (off_t)next)
+			       : fuse_add_direntry(rp->req, rp->buf + rp->n, left, name, &st, (off_t)next);
+
+	if (need > left)
+		return false;
+	rp->n += need;
+	rp->added++;
+	return true;
+}
+
+/* With attributes: the kernel counts one lookup for each. */
+static bool
+add_node(struct fs *fs, struct reply *rp, struct node *n, uint64_t next)
+{
+	struct fuse_entry_param entry = { .ino = tree_nodeid(fs->tree, n) };
+	size_t left = rp->size - rp->n, need;
+
+	fs_stat(fs, n, &entry.attr);
+	entry.attr_timeout = entry.entry_timeout = fs_attr_timeout(fs, n);
+	need = fuse_add_direntry_plus(rp->req, rp->buf + rp->n, left, node_name(n), &entry, (off_t)next);
+	if (need > left)
+		return false;
+	tree_known(n);
+	rp->known[rp->n_known++] = n;
+	rp->n += need;
+	rp->added++;
+	return true;
+}
+
+static bool
+add_entry(struct op *op, struct reply *rp, const struct entry *x, uint64_t next)
+{
+	const struct view_item item = {
+		.name = x->name, .dir = x->dir, .exact = x->exact, .size = x->size, .mtime_ns = x->mtime_ns,
+		.etag = x->name + strlen(x->name) + 1, .record = x->record,
+	};
+	struct node *n = rp->plus && node_view(op->node) != NULL ? tree_listed(op->node, &item) : NULL;
+	struct node_attr dir;
+	bool fits;
+
+	if (rp->plus && n == NULL && node_view(op->node) == NULL)
+		n = tree_cached(op->node, x->name);
+	if (n != NULL) {
+		fits = add_node(op->fs, rp, n, next);
+		node_unref(n);
+		return fits;
+	}
+	node_attr(op->node, &dir);
+	return add_plain(rp, x->name, names_ino(dir.ino, x->name), x->dir, next);
+}
+
+static int
+fill_reply(struct op *op, struct dirstream *s, struct reply *rp, struct err *e)
+{
+	uint64_t at = op->off;
+	struct node_attr a;
+	bool fits = true;
+	int r = 0;
+
+	for (; at < DOTS && fits; at += fits) {
+		node_attr(at == 0 ? op->node : node_parent(op->node), &a);
+		fits = add_plain(rp, at == 0 ? "." : "..", a.ino, true, at + 1);
+	}
+	while (fits) {
+		if (rp->added > 0 && at >= s->first + s->n && !s->complete)
+			return 0; /* rather answer what is there than wait for the next page */
+		r = seek_entry(op, s, at, e);
+		if (r < 0)
+			break;
+		for (; fits && at < s->first + s->n; at += fits)
+			fits = add_entry(op, rp, &s->entry[at - s->first], at + 1);
+	}
+	return r == -ENODATA ? 0 : r;
+}
+
+/* Nodes that were counted for an answer that the kernel never got. */
+static void
+take_back(const struct reply *rp)
+{
+	for (size_t i = 0; i < rp->n_known; i++)
+		tree_forget(rp->known[i], 1);
+}
+
+static bool
+reply_init(struct reply *rp, const struct op *op)
+{
+	*rp = (struct reply){ .req = op->parked.req, .size = op->size, .plus = op->plus };
+	rp->buf = malloc(op->size);
+	rp->known = calloc(op->size / DIRENT_PLUS_MIN + 1, sizeof(struct node *));
+	return rp->buf != NULL && rp->known != NULL;
+}
+
+static void
+run_readdir(struct pool_job *job)
+{
+	struct op *op = op_of(job);
+	struct dirstream *s = op->handle->stream;
+	struct reply rp;
+	struct err e = { 0 };
+
+	if (!reply_init(&rp, op)) {
+		(void)err_set(&e, ENOMEM, "out of memory");
+	} else {
+		mutex_lock(&s->turn);
+		(void)fill_reply(op, s, &rp, &e);
+		mutex_unlock(&s->turn);
+	}
+	if (e.no != 0 && rp.added == 0) {
+		op_fail(op, "readdir", &e);
+	} else {
+		if (!park_claim(&op->parked) || fuse_reply_buf(op->parked.req, rp.buf, rp.n) != 0)
+			take_back(&rp);
+		push_check_memory(op->fs->push);
+		op_end(op);
+	}
+	free(rp.buf);
+	free(rp.known);
+}
+
+static void
+submit_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi, bool plus)
+{
+	struct op *op = op_new(fs_of(req), req, fs_node(req, ino));
+
+	if (op == NULL)
+		return;
+	op->handle = handle_of(op->fs, fi);
+	op->size = size;
+	op->off = (uint64_t)off;
+	op->plus = plus;
+	op_submit(op, LANE_META, run_readdir);
+}
+
+void
+fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	submit_readdir(req, ino, size, off, fi, false);
+}
+
+void
+fs_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	submit_readdir(req, ino, size, off, fi, true);
+}
+
+void
+fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = fs_of(req);
+	struct handle *h = handle_new(fs, fs_node(req, ino));
+
+	if (h != NULL)
+		h->stream = dirstream_new();
+	if (h == NULL || h->stream == NULL) {
+		handle_put(fs, h);
+		(void)fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	fi->fh = (uint64_t)(uintptr_t)h;
+	if (fuse_reply_open(req, fi) != 0)
+		handle_put(fs, h);
+}
+
+void
+fs_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	fs_release(req, ino, fi);
+}

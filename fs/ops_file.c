@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* FUSE callbacks on open files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/mutex.h"
+#include "fs/fs.h"
+#include "fs/push.h"
+
+/* ---- open ---- */
+
+struct opened {
+	struct node *node;
+	bool changed; /* the item is of another version */
+};
+
+static int
+note_now(void *arg, const struct view_item *item, struct err *e)
+{
+	struct opened *o = arg;
+
+	(void)e;
+	if (strcmp(item->etag, node_etag(o->node)) == 0)
+		tree_exact_size(o->node, item->size);
+	else
+		tree_replace(o->node, item);
+	return 0;
+}
+
+static int
+open_view_file(struct op *op, struct view_file **out, struct err *e)
+{
+	struct opened o = { .node = op->node };
+	AUTO_BUF path;
+	int r;
+
+	buf_init(&path, 64 << 10);
+	r = node_path(op->node, &path, e);
+	return r < 0 ? r : view_open(node_view(op->node), buf_str(&path), node_etag(op->node), node_record(op->node),
+				     (struct view_sink){ note_now, &o }, op_deadline(op), out, e);
+}
+
+static void
+run_open(struct pool_job *job)
+{
+	struct op *op = op_of(job);
+	struct view_file *file;
+	struct err e = { 0 };
+
+	op->handle = handle_new(op->fs, op->node);
+	if (op->handle == NULL)
+		(void)err_set(&e, ENOMEM, "out of memory");
+	else if (open_view_file(op, &file, &e) == 0)
+		op->handle->file = file;
+	if (e.no != 0) {
+		op_fail(op, "open", &e);
+		return;
+	}
+	if (park_claim(&op->parked)) {
+		op->fi.fh = (uint64_t)(uintptr_t)op->handle;
+		op->fi.keep_cache = 1; /* a node is one version: its pages are always right */
+		op->fi.noflush = 1;
+		if (fuse_reply_open(op->parked.req, &op->fi) == 0)
+			op->handle = NULL; /* RELEASE puts it */
+	}
+	op_end(op);
+}
+
+void
+fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct op *op;
+
+	if ((fi->flags & O_ACCMODE) != O_RDONLY || (fi->flags & O_TRUNC) != 0) {
+		(void)fuse_reply_err(req, EROFS);
+		return;
+	}
+	op = op_new(fs_of(req), req, fs_node(req, ino));
+	if (op == NULL)
+		return;
+	op->fi = *fi;
+	op_submit(op, LANE_OPEN, run_open);
+}
+
+/* ---- read ---- */
+
+static void
+answer_read(struct op *op)
+{
+	struct view_read *r = &op->read;
+	bool push = false;
+
+	if (park_claim(&op->parked)) {
+		if (r->n_pieces == 1)
+			(void)fuse_reply_buf(op->parked.req, r->piece[0].iov_base, r->piece[0].iov_len);
+		else
+			(void)fuse_reply_iov(op->parked.req, r->piece, (int)r->n_pieces);
+		push = r->around.iov_len > op->size;
+	}
+	if (push)
+		push_region(op->fs->push, tree_nodeid(op->fs->tree, op->node), r);
+	else
+		view_read_release(r);
+	op_end(op);
+}
+
+static void
+read_done(struct view_read *r)
+{
+	struct op *op = (struct op *)((char *)r - offsetof(struct op, read));
+
+	if (r->e.no == 0) {
+		answer_read(op);
+		return;
+	}
+	struct err e = r->e;
+
+	view_read_release(r);
+	op_fail(op, "read", &e);
+}
+
+void
+fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct op *op = op_new(fs_of(req), req, fs_node(req, ino));
+
+	if (op == NULL)
+		return;
+	op->handle = handle_of(op->fs, fi);
+	op->size = size;
+	op->read.off = (uint64_t)off;
+	op->read.len = size < VIEW_READ_MAX ? size : VIEW_READ_MAX;
+	op->read.done = read_done;
+	if (size == 0)
+		read_done(&op->read);
+	else
+		view_read(op->handle->file, &op->read);
+}
+
+void
+fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	handle_put(fs_of(req), (struct handle *)(uintptr_t)fi->fh);
+	(void)fuse_reply_err(req, 0);
+}

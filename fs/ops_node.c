@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* FUSE callbacks on names and attributes. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/mutex.h"
+#include "fs/fs.h"
+#include "fs/names.h"
+#include "fs/push.h"
+
+enum { BLOCK_BYTES = 4096, STAT_BLOCK = 512 };
+
+double
+fs_attr_timeout(struct fs *fs, struct node *n)
+{
+	struct node_attr a;
+
+	node_attr(n, &a);
+	return a.exact ? fs->attr_timeout_s : 0; /* a V1 size is known at open only */
+}
+
+void
+fs_stat(struct fs *fs, struct node *n, struct stat *st)
+{
+	struct node_attr a;
+
+	node_attr(n, &a);
+	*st = (struct stat){
+		.st_ino = a.ino,
+		.st_mode = ((mode_t)(a.dir ? S_IFDIR | 0555 : S_IFREG | 0444)) & ~fs->cfg.umask,
+		.st_nlink = a.dir ? 2 : 1,
+		.st_uid = fs->cfg.uid,
+		.st_gid = fs->cfg.gid,
+		.st_size = (off_t)(a.dir ? 0 : a.size),
+		.st_blksize = 128 << 10,
+		.st_blocks = (blkcnt_t)(a.dir ? 0 : (a.size + STAT_BLOCK - 1) / STAT_BLOCK),
+	};
+	st->st_mtim = (struct timespec){ a.mtime_ns / NS_PER_S, a.mtime_ns % NS_PER_S };
+	st->st_atim = st->st_ctim = st->st_mtim;
+}
+
+/* ---- lookup ---- */
+
+/* Answers with the node, whose reference it takes. */
+static void
+reply_entry(struct fs *fs, fuse_req_t req, struct node *n)
+{
+	struct fuse_entry_param entry = { .ino = tree_nodeid(fs->tree, n) };
+
+	fs_stat(fs, n, &entry.attr);
+	entry.attr_timeout = entry.entry_timeout = fs_attr_timeout(fs, n);
+	tree_known(n);
+	if (fuse_reply_entry(req, &entry) != 0)
+		tree_forget(n, 1); /* the kernel never heard of it */
+	node_unref(n);
+}
+
+static void
+reply_missing(struct fs *fs, fuse_req_t req)
+{
+	const struct fuse_entry_param nothing = { .entry_timeout = fs->negative_timeout_s };
+
+	if (fs->negative_timeout_s > 0)
+		(void)fuse_reply_entry(req, &nothing);
+	else
+		(void)fuse_reply_err(req, ENOENT);
+}
+
+static void
+run_lookup(struct pool_job *job)
+{
+	struct op *op = op_of(job);
+	struct node *n = NULL;
+	struct err e = { 0 };
+	int r = tree_lookup(op->node, op->name, op_deadline(op), &n, &e);
+
+	if (r < 0 && r != -ENOENT) {
+		op_fail(op, "lookup", &e);
+		return;
+	}
+	if (!park_claim(&op->parked)) {
+		if (n != NULL)
+			node_unref(n);
+	} else if (n != NULL) {
+		reply_entry(op->fs, op->parked.req, n);
+		push_check_memory(op->fs->push);
+	} else {
+		reply_missing(op->fs, op->parked.req);
+	}
+	op_end(op);
+}
+
+void
+fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct node *dir = fs_node(req, parent), *n;
+	struct op *op;
+
+	if (strlen(name) > NAMES_FILE_MAX) {
+		(void)fuse_reply_err(req, ENAMETOOLONG);
+		return;
+	}
+	n = tree_cached(dir, name);
+	if (n != NULL) {
+		reply_entry(fs_of(req), req, n);
+		return;
+	}
+	op = op_new(fs_of(req), req, dir);
+	if (op == NULL)
+		return;
+	op->name = strdup(name);
+	if (op->name == NULL) {
+		const struct err e = { .no = ENOMEM };
+
+		op_fail(op, "lookup", &e);
+		return;
+	}
+	op_submit(op, LANE_META, run_lookup);
+}
+
+void
+fs_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
+{
+	tree_forget(fs_node(req, ino), n);
+	fuse_reply_none(req);
+}
+
+void
+fs_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < count; i++)
+		tree_forget(fs_node(req, forgets[i].ino), forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+/* ---- attributes ---- */
+
+static void
+reply_attr(struct fs *fs, fuse_req_t req, struct node *n)
+{
+	struct stat st;
+
+	fs_stat(fs, n, &st);
+	(void)fuse_reply_attr(req, &st, fs_attr_timeout(fs, n));
+}
+
+static void
+run_getattr(struct pool_job *job)
+{
+	struct op *op = op_of(job);
+	struct err e = { 0 };
+
+	if (tree_refresh(op->node, op_deadline(op), &e) < 0) {
+		op_fail(op, "stat", &e);
+		return;
+	}
+	if (park_claim(&op->parked))
+		reply_attr(op->fs, op->parked.req, op->node);
+	op_end(op);
+}
+
+void
+fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct node *n = fs_node(req, ino);
+	struct op *op;
+
+	(void)fi;
+	if (node_is_open(n) || tree_fresh(n)) {
+		reply_attr(fs_of(req), req, n);
+		return;
+	}
+	op = op_new(fs_of(req), req, n);
+	if (op != NULL)
+		op_submit(op, LANE_META, run_getattr);
+}
+
+/* A mount that only reads: what the mode bits say is the kernel's business (default_permissions), writing is refused. */
+void
+fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
+{
+	struct stat st;
+
+	fs_stat(fs_of(req), fs_node(req, ino), &st);
+	if ((mask & W_OK) != 0)
+		(void)fuse_reply_err(req, EROFS);
+	else if ((mask & X_OK) != 0 && !S_ISDIR(st.st_mode))
+		(void)fuse_reply_err(req, EACCES);
+	else
+		(void)fuse_reply_err(req, 0);
+}
+
+void
+fs_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	/* A container has no size of its own: large, and with nothing free, since nothing can be written. */
+	const struct statvfs st = {
+		.f_bsize = BLOCK_BYTES, .f_frsize = BLOCK_BYTES, .f_blocks = UINT64_C(1) << 38,
+		.f_files = UINT64_C(1) << 32, .f_namemax = NAMES_FILE_MAX, .f_flag = ST_RDONLY | ST_NOSUID,
+	};
+
+	(void)ino;
+	(void)fuse_reply_statfs(req, &st);
+}
+
+/* ---- extended attributes ---- */
+
+static unsigned
+xattrs_of(struct node *n, struct view_xattr out[VIEW_XATTRS_MAX])
+{
+	struct node_attr a;
+
+	node_attr(n, &a);
+	if (a.dir || node_view(n) == NULL)
+		return 0;
+	return node_view(n)->ops->xattrs(node_view(n), node_etag(n), a.size, node_record(n), out);
+}
+
+static void
+reply_xattr(fuse_req_t req, const char *value, size_t n, size_t size)
+{
+	if (size == 0)
+		(void)fuse_reply_xattr(req, n);
+	else if (size < n)
+		(void)fuse_reply_err(req, ERANGE);
+	else
+		(void)fuse_reply_buf(req, value, n);
+}
+
+void
+fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	struct view_xattr x[VIEW_XATTRS_MAX];
+	unsigned n = xattrs_of(fs_node(req, ino), x);
+
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(x[i].name, name) == 0) {
+			reply_xattr(req, x[i].value, strlen(x[i].value), size);
+			return;
+		}
+	(void)fuse_reply_err(req, ENODATA);
+}
+
+void
+fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	struct view_xattr x[VIEW_XATTRS_MAX];
+	unsigned n = xattrs_of(fs_node(req, ino), x);
+	char list[VIEW_XATTRS_MAX * 64];
+	size_t at = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		size_t len = strlen(x[i].name) + 1;
+
+		if (at + len > sizeof(list))
+			break;
+		memcpy(list + at, x[i].name, len);
+		at += len;
+	}
+	reply_xattr(req, list, at, size);
+}

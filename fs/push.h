@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is said to the kernel unasked: verified regions for its page cache (random readers come back to them), and
+ * names that it should forget when metadata fills its share of memory.
+ *
+ * Both wait for locks that a parked request may hold, so they run on threads that no
+ * request waits for, and always after the answer.
+ */
+#ifndef FS_PUSH_H
+#define FS_PUSH_H
+
+#include "base/err.h"
+#include "fs/fuse.h"
+#include "fs/view.h"
+
+struct push; /* opaque */
+struct tree;
+
+int push_new(struct tree *tree, struct push **out, struct err *e) MUST_CHECK;
+void push_start(struct push *p, struct fuse_session *session);
+void push_free(struct push *p); /* waits for what is under way; NULL is fine */
+
+/*
+ * Offers the bytes around a random read that has been answered; takes over read->held (released here, sooner or later).  Dropped when too many wait.
+ */
+void push_region(struct push *p, fuse_ino_t ino, struct view_read *read);
+
+/* Looks whether names should be forgotten; cheap, called after entries were added. */
+void push_check_memory(struct push *p);
+
+#endif
