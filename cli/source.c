@@ -124,7 +124,9 @@ is_store_root(const char *dir)
 	return is;
 }
 
-/* The longest beginning of a dir: source that is a store; the whole length when none is. */
+/*
+ * The longest beginning of a dir: source that is a store; the whole length when none is, 0 when the current directory is.
+ */
 static size_t
 store_length(const char *dir)
 {
@@ -136,8 +138,10 @@ store_length(const char *dir)
 	while (!is_store_root(copy)) {
 		slash = strrchr(copy, '/');
 		if (slash == NULL || slash == copy) {
+			const bool here = slash == NULL && is_store_root(".");
+
 			free(copy);
-			return found;
+			return here ? 0 : found;
 		}
 		*slash = '\0';
 	}
@@ -160,7 +164,9 @@ split_dir(const char *text, char **source, struct buf *path, struct err *e)
 	while (rest_n > 0 && rest[rest_n - 1] == '/')
 		rest_n--;
 	r = buf_add(path, rest, rest_n, e);
-	return r < 0 ? r : take_source(text, strlen("dir:") + n, source, e);
+	if (r < 0)
+		return r;
+	return n == 0 && rest_n > 0 ? take_source("dir:.", 5, source, e) : take_source(text, strlen("dir:") + n, source, e);
 }
 
 int

@@ -254,9 +254,10 @@ parse_v1(const json_t *root, struct envelope *env, struct err *e)
 	size_t n = 0;
 	int r;
 
-	/* The mark of a V2 record that was given a V1 label. */
-	if (member(root, "EncryptedRegionInfo") != NULL)
-		return malformed(e, "EncryptedRegionInfo", "does not go with the protocol");
+	/*
+	 * Region info left in the record is ignored as any member that V1 does not know: what stops a V2 blob from
+	 * being read as V1 is the length of its key, and nothing else would be proof.
+	 */
 	r = base64_member(root, "ContentEncryptionIV", (struct room){ env->iv, IV_LEN }, &n, e);
 	if (r == 0 && n != IV_LEN)
 		return malformed(e, "ContentEncryptionIV", "is not 16 bytes long");

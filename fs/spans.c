@@ -878,6 +878,10 @@ span_fill_finish(struct span_fill *f, struct err *e)
 	struct cached *c;
 	int r = fill_end(&f->fill, e);
 
+	if (r == 0 && f->fill.bad.n > 0 && f->v->layout.plain_size == 0) {
+		*e = f->fill.bad.first; /* nobody will read a byte and find out */
+		r = -e->no;
+	}
 	if (r < 0) {
 		err_key(e, f->v->kid);
 		return r;

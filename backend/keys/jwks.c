@@ -5,14 +5,14 @@
  *
  * Source: RFC 7517; docs/FORMATS.md, "Local keys".
  */
-#include <assert.h>
+#include "backend/keys/jwks.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/keys/provider.h"
 #include "backend/keys/secretjson.h"
 #include "base/secret.h"
 #include "crypto/kek.h"
@@ -155,17 +155,12 @@ sort_entries(struct jwks_provider *jp, struct err *e)
 }
 
 static int
-read_set(struct jwks_provider *jp, const char *file, struct err *e)
+read_set(struct jwks_provider *jp, struct span text, const char *file, struct err *e)
 {
-	AUTO_SECRET_TEXT text = NULL;
-	AUTO_JSON set = NULL;
-	const json_t *list;
-	int r = secret_text_read_file(file, SET_MAX, true, &text, e);
+	AUTO_JSON set = secretjson_object(text);
+	const json_t *list = json_object_get(set, "keys");
+	int r = 0;
 
-	if (r != 0)
-		return r;
-	set = secretjson_object(span_of(secret_text_borrow(text), secret_text_len(text)));
-	list = json_object_get(set, "keys");
 	if (!json_is_array(list))
 		r = err_set(e, EINVAL, "not a JWK Set: a JSON object with the member \"keys\"");
 	if (r == 0)
@@ -216,7 +211,7 @@ static const struct provider_ops jwks_ops = {
 };
 
 int
-jwks_provider_new(const char *file, struct provider **out, struct err *e)
+jwks_provider_from_text(struct span text, const char *file, struct provider **out, struct err *e)
 {
 	struct jwks_provider *jp = calloc(1, sizeof(*jp));
 	int r;
@@ -225,11 +220,23 @@ jwks_provider_new(const char *file, struct provider **out, struct err *e)
 	if (jp == NULL)
 		return err_set(e, ENOMEM, "no memory for the keys");
 	jp->base.ops = &jwks_ops;
-	r = read_set(jp, file, e);
+	r = read_set(jp, text, file, e);
 	if (r != 0) {
 		jwks_free(&jp->base);
 		return r;
 	}
 	*out = &jp->base;
 	return 0;
+}
+
+int
+jwks_provider_new(const char *file, struct provider **out, struct err *e)
+{
+	AUTO_SECRET_TEXT text = NULL;
+	int r = secret_text_read_file(file, SET_MAX, true, &text, e);
+
+	if (r != 0)
+		return r;
+	return jwks_provider_from_text(span_of(secret_text_borrow(text), secret_text_len(text)),
+				       file, out, e);
 }

@@ -9,14 +9,15 @@ credential_environment(const struct credential_request *rq, struct token_answer 
 {
 	AUTO_BUF form, scope;
 	uint64_t code;
-	int r = entra_check_ids(rq->env, e);
+	int r;
 
+	buf_init(&form, TOKEN_ANSWER_MAX);
+	buf_init(&scope, 1024);
+	r = entra_check_ids(rq->env, e);
 	if (r < 0)
 		return r;
 	if (rq->env->client_secret == NULL)
 		return err_set(e, ENXIO, "AZURE_CLIENT_SECRET is not set");
-	buf_init(&form, TOKEN_ANSWER_MAX);
-	buf_init(&scope, 1024);
 	r = buf_addf(&scope, e, "%s/.default", rq->resource);
 	if (r == 0)
 		r = entra_form_add(&form, "grant_type", "client_credentials", e);

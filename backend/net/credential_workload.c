@@ -15,11 +15,12 @@ make_form(const struct credential_request *rq, struct buf *form, struct err *e)
 {
 	AUTO_SECRET_TEXT assertion = NULL;
 	AUTO_BUF scope;
-	int r = secret_text_read_file(rq->env->federated_file, TOKEN_TEXT_MAX, false, &assertion, e);
+	int r;
 
+	buf_init(&scope, 1024);
+	r = secret_text_read_file(rq->env->federated_file, TOKEN_TEXT_MAX, false, &assertion, e);
 	if (r < 0)
 		return err_in(e, "federated token");
-	buf_init(&scope, 1024);
 	r = buf_addf(&scope, e, "%s/.default", rq->resource);
 	if (r == 0)
 		r = entra_form_add(form, "grant_type", "client_credentials", e);

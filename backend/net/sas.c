@@ -138,9 +138,9 @@ decode_field(const char *text, size_t text_n, char *out, size_t n)
 	struct err ignored = { 0 };
 	AUTO_BUF value;
 
+	buf_init(&value, n > 0 ? n - 1 : 0);
 	if (n == 0)
 		return false;
-	buf_init(&value, n - 1);
 	if (url_decode(&value, text, text_n, &ignored) < 0)
 		return false;
 	memcpy(out, buf_str(&value), value.n + 1);

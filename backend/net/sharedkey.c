@@ -234,9 +234,9 @@ add_signature(const struct sharedkey *s, struct http_attempt *at, struct span to
 	size_t n = 0;
 	int r;
 
+	buf_init(&value, 512);
 	if (key == NULL)
 		return err_set(e, ENOMEM, "out of memory for a key");
-	buf_init(&value, 512);
 	r = decode_key(s->key, (struct room){ key, KEY_MAX }, &n, e);
 	if (r == 0)
 		r = hmac_sha256(span_of(key, n), to_sign, mac, e);

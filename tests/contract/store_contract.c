@@ -289,7 +289,7 @@ void
 store_contract_listing(const struct contract_fixture *f)
 {
 	static const char *const prefixes[] = { "", "a", "a/", "a//", "a/b", "a/b/", "d", "d/", "d/x", "/", "x/", "x//", "trail/",
-						"tr", "only", "only/", "..", "file.d", "file.d/", "nothing", "a/../", "\303",
+						"tr", "only", "only/", "..", "file.d", "file.d/", "nothing", "a/../", "\303\244",
 						"%", "same-", "y/y/y/", "nn" };
 	struct names names = fill(f);
 	struct store *s = f->open(f->arg, "");

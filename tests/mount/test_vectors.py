@@ -106,10 +106,10 @@ def test_a_v1_blob_is_refused_unless_asked_for(gallery, store, entry):
 READ_WHOLE = ("extra unknown fields are ignored", "fields in another order")
 UNSUPPORTED = ("unknown protocol", "unknown protocol 2.2", "unknown protocol 3.0", "unknown wrap algorithm")
 REFUSED = ("metadata missing", "other key id")
-# What is wrong with a V1 blob that can be seen without its key is malformed; what the key shows is always EIO.
-V1_MALFORMED = (
-    "v1 IV missing", "v1 IV of 8 bytes", "v1 length not a multiple of 16", "v1 no bytes at all",
-)  # fmt: skip
+# A record that cannot be parsed is malformed whatever it claims to be; beyond that V1 has one error only.
+V1_MALFORMED = ("v1 IV missing", "v1 IV of 8 bytes")
+# No padded blob has no bytes: one client reads it as empty, we do not.
+V1_REFUSED = V1_MALFORMED + ("v1 no bytes at all",)
 
 
 def is_v1(entry):
@@ -163,7 +163,7 @@ def test_the_key_of_a_v2_blob_never_serves_v1(gallery, store, entry):
     """Not even from the cache: the blob that it belongs to has been read before."""
     m = gallery(entry.set, store).fresh_mount("v1=read")
     assert m.read(entry.based_on.name) == entry.based_on.plaintext
-    assert errno_of(m.read, entry.slug) == "EBADMSG"
+    assert errno_of(m.read, entry.slug) == "EIO"
 
 
 @each(lambda s: [d for d in s.damaged if is_v1(d) and d.name not in V1_MALFORMED])
@@ -171,13 +171,13 @@ def test_a_damaged_v1_blob_is_refused_unless_asked_for(gallery, store, entry):
     assert errno_of(gallery(entry.set, store).mount().read, entry.slug) == "EACCES"
 
 
-@each(lambda s: [d for d in s.damaged if is_v1(d) and (not d.sdk_value or d.name in V1_MALFORMED)])
+@each(lambda s: [d for d in s.damaged if is_v1(d) and (not d.sdk_value or d.name in V1_REFUSED)])
 def test_a_damaged_v1_blob_fails(gallery, store, entry):
     m = gallery(entry.set, store).fresh_mount("v1=read")
     assert errno_of(m.read, entry.slug) == ("EBADMSG" if entry.name in V1_MALFORMED else "EIO")
 
 
-@each(lambda s: [d for d in s.damaged if is_v1(d) and d.sdk_value and d.name not in V1_MALFORMED])
+@each(lambda s: [d for d in s.damaged if is_v1(d) and d.sdk_value and d.name not in V1_REFUSED])
 def test_a_change_in_the_middle_of_a_v1_blob_cannot_be_seen(gallery, store, entry):
     """V1 has nothing to verify: this is why it must be asked for."""
     found = gallery(entry.set, store).mount("v1=read").read(entry.slug)

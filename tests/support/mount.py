@@ -62,7 +62,7 @@ def errno_of(function, *arguments):
     try:
         function(*arguments)
     except OSError as e:
-        return errno.errorcode.get(e.errno, str(e.errno))
+        return "EOPNOTSUPP" if e.errno == errno.EOPNOTSUPP else errno.errorcode.get(e.errno, str(e.errno))
     return None
 
 

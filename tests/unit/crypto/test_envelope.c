@@ -68,6 +68,9 @@ static const struct {
 	  PROTOCOL_V2_0, WRAP_A256KW, "k", 48, 4194304 },
 	{ "null IV", V2(REGION_4M "," VECTOR("null")), PROTOCOL_V2_0, WRAP_A256KW, "local:kek1", 48,
 	  4194304 },
+	{ "region info that V1 does not know is ignored",
+	  "{" KEY_V1 "," AGENT_V1 "," VECTOR(Q(IV)) "," REGION_4M "}", PROTOCOL_V1, WRAP_A256KW,
+	  "local:kek1", 40, 0 },
 	{ "null region info in V1",
 	  "{" KEY_V1 "," AGENT_V1 "," VECTOR(Q(IV)) ",\"EncryptedRegionInfo\":null}", PROTOCOL_V1,
 	  WRAP_A256KW, "local:kek1", 40, 0 },
@@ -189,12 +192,6 @@ static const struct {
 	  EBADMSG, META },
 	{ "V2 relabelled V1, 48 bytes", "{" KEY_V2 "," AGENT_V1 "," VECTOR(Q(IV)) "}", EBADMSG,
 	  META },
-	{ "V2 relabelled V1, 40 bytes, region info left",
-	  "{" KEY_V1 "," AGENT_V1 "," VECTOR(Q(IV)) "," REGION_4M "}", EBADMSG, META },
-	{ "V2 relabelled V1, RSA, region info left",
-	  "{" KEY(Q("k"), Q("AAAA"), Q("RSA-OAEP")) "," AGENT_V1 "," VECTOR(Q(IV)) "," REGION_4M
-										   "}",
-	  EBADMSG, META },
 	{ "V1 relabelled V2, 40 bytes", "{" KEY_V1 "," AGENT_V2 "," REGION_4M "}", EBADMSG, META },
 	{ "V1 relabelled V2, 48 bytes, IV left", V2(REGION_4M "," VECTOR(Q(IV))), EBADMSG, META },
 

@@ -24,6 +24,9 @@ enum { FAKE_WALL_S = 1795132800, FAKE_START_S = 1000 };
 
 __attribute__((unused)) static atomic_int_least64_t fake_ns;
 
+/* How far somebody has moved the wall clock. */
+__attribute__((unused)) static int64_t wall_shift_s;
+
 static inline int64_t
 fake_now(void)
 {
@@ -33,7 +36,7 @@ fake_now(void)
 static inline int64_t
 fake_wall(void)
 {
-	return FAKE_WALL_S + atomic_load(&fake_ns) / NS_PER_S - FAKE_START_S;
+	return FAKE_WALL_S + atomic_load(&fake_ns) / NS_PER_S - FAKE_START_S + wall_shift_s;
 }
 
 static inline void
