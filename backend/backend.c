@@ -227,7 +227,7 @@ open_with(struct backend *b, const struct backend_config *cfg, const struct conn
 	if (r == 0 && src.place == SOURCE_AT_DIR)
 		return dir_store_open(src.path, "", out, e);
 	if (r == 0)
-		r = storage_credential_pick(&b->storage, connection, cfg, &src, &c, e);
+		r = credentials_pick_storage(&b->storage, connection, cfg, &src, &c, e);
 	return r == 0 ? open_blobs(b, cfg, &src, &c, out, e) : r;
 }
 
@@ -295,7 +295,7 @@ add_vaults(struct backend *b, const struct backend_config *cfg, struct providers
 
 	if (count(cfg->vaults) == 0)
 		return 0;
-	r = vault_credential_pick(cfg, &kind, e);
+	r = credentials_pick_vault(cfg, &kind, e);
 	if (r == 0)
 		r = client_for(b, cfg, FOR_KEYS, &http, e);
 	if (r == 0)

@@ -206,9 +206,9 @@ credentials_want_connection(const struct storage_env *env, const struct backend_
 }
 
 int
-storage_credential_pick(const struct storage_env *env, const struct connection *connection,
-			const struct backend_config *cfg, const struct source *src,
-			struct storage_credential *out, struct err *e)
+credentials_pick_storage(const struct storage_env *env, const struct connection *connection,
+			 const struct backend_config *cfg, const struct source *src,
+			 struct storage_credential *out, struct err *e)
 {
 	AUTO_STORAGE_CREDENTIAL c = { 0 };
 	int r = pick(env, connection, cfg, src, &c, e);
@@ -228,7 +228,7 @@ storage_credential_clear(struct storage_credential *c)
 }
 
 int
-vault_credential_pick(const struct backend_config *cfg, enum credential_kind *out, struct err *e)
+credentials_pick_vault(const struct backend_config *cfg, enum credential_kind *out, struct err *e)
 {
 	const char *name = cfg->vault_credential;
 

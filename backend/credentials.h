@@ -42,14 +42,14 @@ struct storage_credential {
  * options, a credential for another account than the source's, a SAS for less than the source; and
  * the errors of reading the files.
  */
-int storage_credential_pick(const struct storage_env *env, const struct connection *connection,
-			    const struct backend_config *cfg, const struct source *src,
-			    struct storage_credential *out, struct err *e) MUST_CHECK;
+int credentials_pick_storage(const struct storage_env *env, const struct connection *connection,
+			     const struct backend_config *cfg, const struct source *src,
+			     struct storage_credential *out, struct err *e) MUST_CHECK;
 void storage_credential_clear(struct storage_credential *c);
 #define AUTO_STORAGE_CREDENTIAL struct storage_credential CLEANUP(storage_credential_clear)
 
 /* The Entra credential for vaults: vault_credential=, else credential=, else the default chain. */
-int vault_credential_pick(const struct backend_config *cfg, enum credential_kind *out,
-			  struct err *e) MUST_CHECK;
+int credentials_pick_vault(const struct backend_config *cfg, enum credential_kind *out,
+			   struct err *e) MUST_CHECK;
 
 #endif

@@ -43,7 +43,7 @@ fail(struct reader *in, const char *what)
 static void
 begin_section(struct reader *in, const char *line, size_t n)
 {
-	const char *end = memchr(line, ']', n);
+	const char *end = memchr(line, ']', n), *begin = line + 1;
 	struct option_section *made;
 	size_t len;
 
@@ -51,8 +51,12 @@ begin_section(struct reader *in, const char *line, size_t n)
 		fail(in, "a section needs a closing bracket");
 		return;
 	}
-	len = (size_t)(end - line - 1);
-	memcpy(in->section, line + 1, len);
+	while (begin < end && *begin == ' ')
+		begin++;
+	while (end > begin && end[-1] == ' ')
+		end--;
+	len = (size_t)(end - begin);
+	memcpy(in->section, begin, len);
 	in->section[len] = '\0';
 	in->in_section = true;
 	if (options_section(in->to, in->section, &made, in->e) < 0)

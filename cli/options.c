@@ -299,7 +299,7 @@ options_add_line(struct options *o, const char *text, struct err *e)
 static bool
 is_service_link(const char *name)
 {
-	return strncmp(name, "SERVICE_", 8) == 0 || strcmp(name, "PORT") == 0 || strncmp(name, "PORT_", 5) == 0;
+	return strncmp(name, "SERVICE_", 8) == 0 || strncmp(name, "PORT=", 5) == 0 || strncmp(name, "PORT_", 5) == 0;
 }
 
 static int

@@ -175,7 +175,7 @@ prepare(struct mount *m, struct err *e)
 	struct tree_view *views = calloc(cfg->n_views, sizeof(*views));
 	struct tree_config tc = {
 		.views = views, .n_views = cfg->n_views, .budget = engine_budget(cfg->engine),
-		.attr_timeout_ns = cfg->attr_timeout_ns,
+		.attr_timeout_ns = cfg->attr_timeout_ns, .negative_timeout_ns = cfg->negative_timeout_ns,
 	};
 	int r;
 

@@ -132,7 +132,7 @@ static bool
 worth_a_line(const struct err *e, const char *what)
 {
 	if (e->no == ENOENT)
-		return strcmp(what, "lookup") != 0;
+		return strcmp(what, "read") == 0;
 	return e->no != ECANCELED && e->no != ESTALE;
 }
 

@@ -328,11 +328,10 @@ fs_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fu
 	submit_readdir(req, ino, size, off, fi, true);
 }
 
-void
-fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+static void
+answer_opendir(struct fs *fs, fuse_req_t req, struct node *n, struct fuse_file_info *fi)
 {
-	struct fs *fs = fs_of(req);
-	struct handle *h = handle_new(fs, fs_node(req, ino));
+	struct handle *h = handle_new(fs, n);
 
 	if (h != NULL)
 		h->stream = dirstream_new();
@@ -344,6 +343,38 @@ fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	fi->fh = (uint64_t)(uintptr_t)h;
 	if (fuse_reply_open(req, fi) != 0)
 		handle_put(fs, h);
+}
+
+static void
+run_opendir(struct pool_job *job)
+{
+	struct op *op = op_of(job);
+	struct err e = { 0 };
+
+	if (tree_refresh(op->node, op_deadline(op), &e) < 0) {
+		op_fail(op, "opendir", &e);
+		return;
+	}
+	if (park_claim(&op->parked))
+		answer_opendir(op->fs, op->parked.req, op->node, &op->fi);
+	op_end(op);
+}
+
+void
+fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct node *n = fs_node(req, ino);
+	struct op *op;
+
+	if (tree_fresh(n)) {
+		answer_opendir(fs_of(req), req, n, fi);
+		return;
+	}
+	op = op_new(fs_of(req), req, n);
+	if (op == NULL)
+		return;
+	op->fi = *fi;
+	op_submit(op, LANE_META, run_opendir);
 }
 
 void

@@ -19,7 +19,9 @@ fs_attr_timeout(struct fs *fs, struct node *n)
 	struct node_attr a;
 
 	node_attr(n, &a);
-	return a.exact ? fs->attr_timeout_s : 0; /* a V1 size is known at open only */
+	if (!a.exact) /* a V1 size is known at open only */
+		return 0;
+	return tree_fresh(n) || node_is_open(n) ? fs->attr_timeout_s : 0;
 }
 
 void
@@ -103,9 +105,13 @@ fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		(void)fuse_reply_err(req, ENAMETOOLONG);
 		return;
 	}
-	n = tree_cached(dir, name);
+	n = tree_assume(dir, name);
 	if (n != NULL) {
 		reply_entry(fs_of(req), req, n);
+		return;
+	}
+	if (tree_missing(dir, name)) {
+		reply_missing(fs_of(req), req);
 		return;
 	}
 	op = op_new(fs_of(req), req, dir);
@@ -179,18 +185,47 @@ fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 }
 
 /* A mount that only reads: what the mode bits say is the kernel's business (default_permissions), writing is refused. */
-void
-fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
+static int
+access_errno(struct fs *fs, struct node *n, int mask)
 {
 	struct stat st;
 
-	fs_stat(fs_of(req), fs_node(req, ino), &st);
+	fs_stat(fs, n, &st);
 	if ((mask & W_OK) != 0)
-		(void)fuse_reply_err(req, EROFS);
-	else if ((mask & X_OK) != 0 && !S_ISDIR(st.st_mode))
-		(void)fuse_reply_err(req, EACCES);
-	else
-		(void)fuse_reply_err(req, 0);
+		return EROFS;
+	return (mask & X_OK) != 0 && !S_ISDIR(st.st_mode) ? EACCES : 0;
+}
+
+static void
+run_access(struct pool_job *job)
+{
+	struct op *op = op_of(job);
+	struct err e = { 0 };
+
+	if (tree_refresh(op->node, op_deadline(op), &e) < 0) {
+		op_fail(op, "access", &e);
+		return;
+	}
+	if (park_claim(&op->parked))
+		(void)fuse_reply_err(op->parked.req, access_errno(op->fs, op->node, op->mask));
+	op_end(op);
+}
+
+void
+fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
+{
+	struct node *n = fs_node(req, ino);
+	struct op *op;
+
+	if (node_is_open(n) || tree_fresh(n)) {
+		(void)fuse_reply_err(req, access_errno(fs_of(req), n, mask));
+		return;
+	}
+	op = op_new(fs_of(req), req, n);
+	if (op == NULL)
+		return;
+	op->mask = mask;
+	op_submit(op, LANE_META, run_access);
 }
 
 void
@@ -230,11 +265,11 @@ reply_xattr(fuse_req_t req, const char *value, size_t n, size_t size)
 		(void)fuse_reply_buf(req, value, n);
 }
 
-void
-fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+static void
+answer_getxattr(fuse_req_t req, struct node *node, const char *name, size_t size)
 {
 	struct view_xattr x[VIEW_XATTRS_MAX];
-	unsigned n = xattrs_of(fs_node(req, ino), x);
+	unsigned n = xattrs_of(node, x);
 
 	for (unsigned i = 0; i < n; i++)
 		if (strcmp(x[i].name, name) == 0) {
@@ -244,11 +279,11 @@ fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	(void)fuse_reply_err(req, ENODATA);
 }
 
-void
-fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+static void
+answer_listxattr(fuse_req_t req, struct node *node, size_t size)
 {
 	struct view_xattr x[VIEW_XATTRS_MAX];
-	unsigned n = xattrs_of(fs_node(req, ino), x);
+	unsigned n = xattrs_of(node, x);
 	char list[VIEW_XATTRS_MAX * 64];
 	size_t at = 0;
 
@@ -261,4 +296,58 @@ fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 		at += len;
 	}
 	reply_xattr(req, list, at, size);
+}
+
+static void
+run_xattr(struct pool_job *job)
+{
+	struct op *op = op_of(job);
+	struct err e = { 0 };
+
+	if (tree_refresh(op->node, op_deadline(op), &e) < 0) {
+		op_fail(op, "getxattr", &e);
+		return;
+	}
+	if (!park_claim(&op->parked))
+		;
+	else if (op->name != NULL)
+		answer_getxattr(op->parked.req, op->node, op->name, op->size);
+	else
+		answer_listxattr(op->parked.req, op->node, op->size);
+	op_end(op);
+}
+
+/* Of a node that is only assumed, or was replaced meanwhile, the view is asked first. */
+static void
+submit_xattr(fuse_req_t req, struct node *n, const char *name, size_t size)
+{
+	struct op *op = op_new(fs_of(req), req, n);
+
+	if (op == NULL)
+		return;
+	op->size = size;
+	op->name = name != NULL ? strdup(name) : NULL;
+	op_submit(op, LANE_META, run_xattr);
+}
+
+void
+fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	struct node *n = fs_node(req, ino);
+
+	if (node_is_open(n) || tree_fresh(n))
+		answer_getxattr(req, n, name, size);
+	else
+		submit_xattr(req, n, name, size);
+}
+
+void
+fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	struct node *n = fs_node(req, ino);
+
+	if (node_is_open(n) || tree_fresh(n))
+		answer_listxattr(req, n, size);
+	else
+		submit_xattr(req, n, NULL, size);
 }

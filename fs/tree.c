@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "fs/names.h"
 
+enum { MISSING_SLOTS = 4096, RECENT = 256 };
 enum { STORM = 8 }; /* stale names of one directory within a second: list it again */
 
 struct node {
@@ -42,11 +43,19 @@ struct directory {
 	unsigned n_own;
 };
 
+struct missing { /* a name that was looked for in vain */
+	uint64_t number; /* names_ino of directory and name */
+	int64_t until_ns;
+};
+
 struct tree {
 	pthread_mutex_t mu;
 	pthread_cond_t refreshed;
 	struct budget *budget;
-	int64_t attr_timeout_ns, started_ns;
+	int64_t attr_timeout_ns, negative_timeout_ns, started_ns;
+	struct node *recent[RECENT]; /* references to what was found but not yet told to the kernel */
+	unsigned next_recent;
+	struct missing missing[MISSING_SLOTS]; /* a name's slot is its number's: a later one takes it over */
 	struct node *root;
 	struct node **bucket;
 	size_t n_buckets, n_nodes;
@@ -160,6 +169,24 @@ release_locked(struct node *n)
 	}
 }
 
+/*
+ * Keeps a node for a while: the kernel has been told ESTALE and will look it up
+ * right away, and must not be sent in circles.
+ */
+static void
+keep_locked(struct node *n)
+{
+	struct tree *t = n->t;
+	struct node **slot = &t->recent[t->next_recent++ % RECENT], *old = *slot;
+
+	n->refs++;
+	*slot = n;
+	if (old != NULL) {
+		old->refs--;
+		release_locked(old);
+	}
+}
+
 /* A node with one reference, not yet linked; NULL when there is no memory for it (must: take it all the same). */
 static struct node *
 node_new_locked(struct tree *t, struct node *parent, struct view *view, const struct view_item *item, bool must)
@@ -208,6 +235,13 @@ etag_of(const struct node *n)
 	return n->name + n->n_name + 1;
 }
 
+static struct missing *
+missing_slot(struct node *dir, const char *name, uint64_t *number)
+{
+	*number = names_ino(dir->ino, name);
+	return &dir->t->missing[*number % MISSING_SLOTS];
+}
+
 /* The node that stands for item in dir from now on, with one reference. */
 static struct node *
 update_locked(struct node *dir, const char *name, const struct view_item *item, int64_t fresh_until_ns, bool must)
@@ -215,8 +249,10 @@ update_locked(struct node *dir, const char *name, const struct view_item *item, 
 	struct tree *t = dir->t;
 	struct view_item named = *item;
 	struct node *old = *slot_locked(t, dir, name), *n;
+	uint64_t number;
 
 	named.name = name;
+	missing_slot(dir, name, &number)->until_ns = 0;
 	if (old != NULL && old->dir == item->dir && strcmp(etag_of(old), item->etag) == 0) {
 		old->refs++;
 		old->fresh_until_ns = fresh_until_ns;
@@ -304,6 +340,7 @@ tree_new(const struct tree_config *cfg, struct tree **out, struct err *e)
 	(void)pthread_cond_init(&t->refreshed, NULL);
 	t->budget = cfg->budget;
 	t->attr_timeout_ns = cfg->attr_timeout_ns;
+	t->negative_timeout_ns = cfg->negative_timeout_ns;
 	t->started_ns = clock_wall_s() * NS_PER_S;
 	t->n_buckets = 1024;
 	t->bucket = calloc(t->n_buckets, sizeof(struct node *));
@@ -446,11 +483,72 @@ tree_cached(struct node *dir, const char *name)
 	return n;
 }
 
+static bool
+missing_locked(struct node *dir, const char *name)
+{
+	uint64_t number;
+	const struct missing *m = missing_slot(dir, name, &number);
+
+	return m->number == number && clock_now_ns() < m->until_ns;
+}
+
+bool
+tree_missing(struct node *dir, const char *name)
+{
+	bool missing;
+
+	mutex_lock(&dir->t->mu);
+	missing = missing_locked(dir, name);
+	mutex_unlock(&dir->t->mu);
+	return missing;
+}
+
+static struct node *
+assume_locked(struct node *dir, const char *name)
+{
+	const struct view_item item = { .name = name, .dir = true, .exact = true, .etag = "" };
+	struct node *n = *slot_locked(dir->t, dir, name);
+
+	if (n != NULL)
+		return n->dir || fresh_locked(n) ? n : NULL;
+	if (dir->view == NULL || clock_now_ns() < dir->d->list_until_ns || missing_locked(dir, name))
+		return NULL;
+	n = node_new_locked(dir->t, dir, dir->view, &item, true);
+	if (n == NULL)
+		return NULL;
+	link_locked(n);
+	n->refs--; /* the caller counts its own */
+	return n;
+}
+
+struct node *
+tree_assume(struct node *dir, const char *name)
+{
+	struct node *n;
+
+	if (dir->d == NULL)
+		return NULL;
+	mutex_lock(&dir->t->mu);
+	n = assume_locked(dir, name);
+	if (n != NULL)
+		n->refs++;
+	mutex_unlock(&dir->t->mu);
+	return n;
+}
+
 struct receive {
 	struct node *dir;
 	const char *name;
 	struct node *node; /* one reference */
 };
+
+/* Where something is, its directories are. */
+static void
+confirm_parents_locked(struct node *n)
+{
+	for (struct node *up = n->parent; up != NULL && !up->view_root && !fresh_locked(up); up = up->parent)
+		up->fresh_until_ns = clock_now_ns() + n->t->attr_timeout_ns;
+}
 
 static int
 receive_item(void *arg, const struct view_item *item, struct err *e)
@@ -462,6 +560,8 @@ receive_item(void *arg, const struct view_item *item, struct err *e)
 		return 0;
 	mutex_lock(&t->mu);
 	rc->node = update_locked(rc->dir, rc->name, item, clock_now_ns() + t->attr_timeout_ns, true);
+	if (rc->node != NULL)
+		confirm_parents_locked(rc->node);
 	mutex_unlock(&t->mu);
 	return rc->node != NULL ? 0 : err_set(e, ENOMEM, "out of memory");
 }
@@ -481,9 +581,13 @@ static void
 drop_name(struct node *dir, const char *name)
 {
 	struct tree *t = dir->t;
+	struct missing *m;
 	struct node *old;
+	uint64_t number;
 
 	mutex_lock(&t->mu);
+	m = missing_slot(dir, name, &number);
+	*m = (struct missing){ number, clock_now_ns() + t->negative_timeout_ns };
 	old = *slot_locked(t, dir, name);
 	if (old != NULL) {
 		unlink_locked(old);
@@ -632,8 +736,12 @@ tree_refresh(struct node *n, struct deadline d, struct err *e)
 	r = tree_lookup(n->parent, n->name, d, &now, e);
 	if (r < 0)
 		return r;
-	if (now != n)
+	if (now != n) {
 		r = err_set(e, ESTALE, "the name means another version now");
+		mutex_lock(&n->t->mu);
+		keep_locked(now);
+		mutex_unlock(&n->t->mu);
+	}
 	node_unref(now);
 	return r;
 }
@@ -674,6 +782,8 @@ tree_replace(struct node *n, const struct view_item *now)
 	mutex_lock(&t->mu);
 	if (n->parent != NULL)
 		fresh = update_locked(n->parent, n->name, now, clock_now_ns() + t->attr_timeout_ns, true);
+	if (fresh != NULL)
+		keep_locked(fresh);
 	mutex_unlock(&t->mu);
 	if (fresh != NULL)
 		node_unref(fresh);

@@ -32,7 +32,7 @@ struct tree_config {
 	const struct tree_view *views;
 	unsigned n_views;
 	struct budget *budget;
-	int64_t attr_timeout_ns;
+	int64_t attr_timeout_ns, negative_timeout_ns;
 };
 
 /* -EINVAL: two views at one path, or one inside another. */
@@ -62,6 +62,16 @@ void tree_forget(struct node *n, uint64_t times);
 
 /* A child that can be answered at once: fresh, or part of the mount's own directories.  One reference for the caller, or NULL. */
 struct node *tree_cached(struct node *dir, const char *name);
+
+/*
+ * A child for a walk that may go on below it: the one that tree_cached would give, or a directory that is only assumed to be there.  An assumed node is not fresh, so
+ * the kernel asks for its attributes when the path ends there (then the view is asked), and walks through it without a request when it does not.
+ * NULL when the name should be looked up: it is known to be a file, known to be missing, or its directory has just been listed.
+ */
+struct node *tree_assume(struct node *dir, const char *name);
+
+/* Whether the name was looked for in vain less than the negative timeout ago. */
+bool tree_missing(struct node *dir, const char *name);
 
 /* The child of that name; asks the view when it must.  One reference for the caller.  -ENOENT. */
 int tree_lookup(struct node *dir, const char *name, struct deadline d, struct node **out, struct err *e) MUST_CHECK;

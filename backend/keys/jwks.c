@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "backend/keys/secretjson.h"
 #include "base/secret.h"
 #include "crypto/kek.h"

@@ -2,6 +2,7 @@
 /* JSON that holds keys: see secretjson.h. */
 #include "backend/keys/secretjson.h"
 
+#include <jansson.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -48,4 +49,10 @@ const char *
 secretjson_string(const json_t *object, const char *name)
 {
 	return json_string_value(json_object_get(object, name));
+}
+
+void
+secretjson_decrefp(struct json_t **j)
+{
+	json_decref(*j);
 }

@@ -6,10 +6,10 @@
 #ifndef BACKEND_KEYS_SECRETJSON_H
 #define BACKEND_KEYS_SECRETJSON_H
 
-#include <jansson.h>
-
 #include "base/attr.h"
 #include "base/span.h"
+
+struct json_t; /* jansson's */
 
 /*
  * Makes jansson wipe whatever it frees, in the whole process.  To be called before other threads
@@ -19,17 +19,13 @@ void secretjson_setup(void);
 
 /* One JSON object without duplicate members and with nothing behind it; NULL otherwise.  Freed with
  * json_decref. */
-json_t *secretjson_object(struct span text);
+struct json_t *secretjson_object(struct span text);
 
 /* The string, or NULL when there is no such member or it is no string. */
-const char *secretjson_string(const json_t *object, const char *name);
+const char *secretjson_string(const struct json_t *object, const char *name);
 
-static inline void
-secretjson_decrefp(json_t **j)
-{
-	json_decref(*j);
-}
+void secretjson_decrefp(struct json_t **j);
 
-#define AUTO_JSON json_t *CLEANUP(secretjson_decrefp)
+#define AUTO_JSON struct json_t *CLEANUP(secretjson_decrefp)
 
 #endif

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <jansson.h>
+
 #include "backend/keys/secretjson.h"
 #include "backend/net/url.h"
 #include "base/base64.h"

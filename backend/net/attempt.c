@@ -11,7 +11,9 @@ static bool
 is_token(const char *name)
 {
 	return name[0] != '\0' &&
-	       name[strspn(name, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")] ==
+	       name[strspn(name,
+			   "!#$%&'*+-.^_`|~"
+			   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")] ==
 		       '\0';
 }
 
@@ -64,7 +66,8 @@ http_attempt_init(struct http_attempt *at, const struct http_request *req, struc
 	*at = (struct http_attempt){ .req = req };
 	buf_init(&at->url, ATTEMPT_URL_MAX);
 	r = buf_add_str(&at->url, req->url, e);
-	for (size_t i = 0; r == 0 && i < HTTP_REQUEST_HEADERS_MAX && req->header[i].name != NULL; i++)
+	for (size_t i = 0; r == 0 && i < HTTP_REQUEST_HEADERS_MAX && req->header[i].name != NULL;
+	     i++)
 		r = http_attempt_header(at, req->header[i].name, req->header[i].value, e);
 	return r;
 }
@@ -129,7 +132,8 @@ http_attempt_secret_query(struct http_attempt *at, const struct secret_text *s, 
 
 	for (const char *p = text; *p != '\0'; p++)
 		if (*p <= ' ' || *p > '~' || *p == '#')
-			return err_set(e, EINVAL, "a secret for the URL holds bytes that have no place there");
+			return err_set(e, EINVAL,
+				       "a secret for the URL holds bytes that have no place there");
 	r = buf_add_str(&at->url, strchr(at->req->url, '?') == NULL ? "?" : "&", e);
 	return r < 0 ? r : buf_add_str(&at->url, text, e);
 }
@@ -144,7 +148,8 @@ http_attempt_get(const struct http_attempt *at, const char *name)
 }
 
 int
-http_attempt_each(const struct http_attempt *at, int (*each)(void *arg, const char *name, const char *value), void *arg)
+http_attempt_each(const struct http_attempt *at,
+		  int (*each)(void *arg, const char *name, const char *value), void *arg)
 {
 	int stop = 0;
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* One attempt being prepared: the request's URL and headers plus what the auth adds.  Wiped when cleared. */
+/*
+ * One attempt being prepared: the request's URL and headers plus what the auth adds.  Wiped when
+ * cleared.
+ */
 #ifndef BACKEND_NET_ATTEMPT_H
 #define BACKEND_NET_ATTEMPT_H
 
@@ -19,8 +22,12 @@ struct http_attempt {
 	struct secret_text *secret; /* what was attached last; a reference */
 };
 
-/* req is borrowed.  -EINVAL when a header's name or value cannot be sent; cleared by the caller in any case. */
-int http_attempt_init(struct http_attempt *at, const struct http_request *req, struct err *e) MUST_CHECK;
+/*
+ * req is borrowed.  -EINVAL when a header's name or value cannot be sent; cleared by the caller
+ * in any case.
+ */
+int http_attempt_init(struct http_attempt *at, const struct http_request *req,
+		      struct err *e) MUST_CHECK;
 void http_attempt_clear(struct http_attempt *at);
 #define AUTO_HTTP_ATTEMPT struct http_attempt CLEANUP(http_attempt_clear)
 

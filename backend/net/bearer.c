@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Bearer tokens on requests: see token.h.  A token leaves only towards the origin it was made for. */
+/*
+ * Bearer tokens on requests: see token.h.  A token leaves only towards the origin it was made for.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +43,8 @@ bearer_apply(struct http_auth *a, struct http_attempt *at, struct deadline d, st
 	if (r < 0)
 		return r;
 	if (strcmp(buf_str(&origin), b->origin) != 0) {
-		(void)err_set(e, EACCES, "a token for %s is not sent to %s", b->origin, buf_str(&origin));
+		(void)err_set(e, EACCES, "a token for %s is not sent to %s", b->origin,
+			      buf_str(&origin));
 		return err_mark(e, "policy.token", NULL);
 	}
 	r = token_source_get(b->source, d, &token, e);

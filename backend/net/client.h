@@ -18,7 +18,7 @@
 struct conn {
 	CURLM *multi;
 	CURL *easy;
-	char *origin;		/* "https://host:port", with " direct" when no proxy may be used */
+	char *origin; /* "https://host:port", with " direct" when no proxy may be used */
 	int64_t idle_since_ns;
 	struct conn *next, *prev; /* in one of the two lists of its client */
 };
@@ -35,7 +35,10 @@ struct http_client {
 	unsigned n_idle;
 };
 
-/* Once in a process: libcurl set up, with memory that is wiped when freed; no TLS key log.  -EIO. */
+/*
+ * Once in a process: libcurl and jansson get memory that is wiped when freed; no TLS key log;
+ * SIGPIPE ignored.  -EIO.
+ */
 int net_global_init(struct err *e) MUST_CHECK;
 
 /* Sleeps, awake often enough to notice a stop (-ECANCELED). */
@@ -44,7 +47,8 @@ int client_pause(struct http_client *c, int64_t ns, struct err *e) MUST_CHECK;
 bool client_stopping(const struct http_client *c);
 
 /* The warmest idle connection to that origin, or a fresh one. */
-int conn_take(struct http_client *c, const char *origin, struct conn **out, struct err *e) MUST_CHECK;
+int conn_take(struct http_client *c, const char *origin, struct conn **out,
+	      struct err *e) MUST_CHECK;
 /* keep false: something is odd about it, close it. */
 void conn_put(struct http_client *c, struct conn *conn, bool keep);
 /* Interrupts the polls of all that are in use. */

@@ -22,13 +22,12 @@ static const struct {
 	{ ".vault.microsoftazure.de", "https://vault.microsoftazure.de" },
 };
 
-static const char *const blob_suffixes[] = {
-	".blob.core.windows.net",
-	".blob.core.usgovcloudapi.net",
-	".blob.core.chinacloudapi.cn",
-	".blob.core.cloudapi.de",
-	".blob.storage.azure.net", /* DNS zones: ACCOUNT.zNN.blob.storage.azure.net */
-};
+static const char
+	*const blob_suffixes[] = {
+		".blob.core.windows.net",      ".blob.core.usgovcloudapi.net",
+		".blob.core.chinacloudapi.cn", ".blob.core.cloudapi.de",
+		".blob.storage.azure.net", /* DNS zones: ACCOUNT.zNN.blob.storage.azure.net */
+	};
 
 static const char *const cosmos_suffixes[] = {
 	".documents.azure.com",
@@ -53,7 +52,10 @@ cloud_vault_resource(const char *host)
 	return vaults[0].resource;
 }
 
-/* The first label of host, lower case, when it is all that precedes the suffix (or one more label, a DNS zone). */
+/*
+ * The first label of host, lower case, when it is all that precedes the suffix (or one more
+ * label, a DNS zone).
+ */
 static bool
 take_account(const char *host, const char *suffix, bool zoned, char *out, unsigned long n)
 {

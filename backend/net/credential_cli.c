@@ -46,7 +46,9 @@ static bool
 is_argument(const char *s)
 {
 	return s[0] != '\0' && s[0] != '-' &&
-	       s[strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._:/-")] == '\0';
+	       s[strspn(s,
+			"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._:/-")] ==
+		       '\0';
 }
 
 /* Our environment and one variable more; the strings are shared.  NULL when memory is short. */
@@ -83,7 +85,8 @@ set_up(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attr, const int o
 	r |= posix_spawnattr_setsigmask(attr, &none);
 	r |= posix_spawnattr_setsigdefault(attr, &all);
 	r |= posix_spawnattr_setpgroup(attr, 0);
-	r |= posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+	r |= posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+						    POSIX_SPAWN_SETPGROUP);
 	return r;
 }
 
@@ -100,7 +103,9 @@ spawn(char *const argv[], const int out[2], pid_t *pid)
 		return ENOMEM;
 	(void)posix_spawn_file_actions_init(&actions);
 	(void)posix_spawnattr_init(&attr);
-	r = set_up(&actions, &attr, out) != 0 ? ENOMEM : posix_spawnp(pid, argv[0], &actions, &attr, argv, env);
+	r = set_up(&actions, &attr, out) != 0
+		    ? ENOMEM
+		    : posix_spawnp(pid, argv[0], &actions, &attr, argv, env);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)posix_spawnattr_destroy(&attr);
 	free(env);
@@ -129,10 +134,15 @@ start(struct child *c, char *const argv[], struct err *e)
 			(void)close(out[i]);
 	if (r == ENOENT)
 		return err_set(e, ENXIO, "the Azure CLI (az) is not installed");
-	return r == 0 ? 0 : err_set(e, ENXIO, "the Azure CLI cannot be started: %s", strerrordesc_np(r));
+	return r == 0 ? 0
+		      : err_set(e, ENXIO, "the Azure CLI cannot be started: %s",
+				strerrordesc_np(r));
 }
 
-/* One read; false when that output has ended.  What is over the ceiling is dropped: it cannot be an answer. */
+/*
+ * One read; false when that output has ended.  What is over the ceiling is dropped: it cannot be
+ * an answer.
+ */
 static bool
 drain(int fd, struct buf *text)
 {
@@ -152,7 +162,8 @@ static bool
 collect(struct child *c, const struct http_client *client, struct deadline d)
 {
 	while (c->fd[0] >= 0 || c->fd[1] >= 0) {
-		struct pollfd p[2] = { { .fd = c->fd[0], .events = POLLIN }, { .fd = c->fd[1], .events = POLLIN } };
+		struct pollfd p[2] = { { .fd = c->fd[0], .events = POLLIN },
+				       { .fd = c->fd[1], .events = POLLIN } };
 		int64_t left = deadline_left_ns(d) / NS_PER_MS;
 
 		if (left == 0 || client_stopping(client))
@@ -168,7 +179,10 @@ collect(struct child *c, const struct http_client *client, struct deadline d)
 	return true;
 }
 
-/* Waits for the child's end; past the deadline it and what it started are killed, and false is returned. */
+/*
+ * Waits for the child's end; past the deadline it and what it started are killed, and false is
+ * returned.
+ */
 static bool
 reap(pid_t pid, struct deadline d, int *status)
 {
@@ -188,7 +202,10 @@ reap(pid_t pid, struct deadline d, int *status)
 	return false;
 }
 
-/* "2026-11-23 10:00:00.000000" in local time without a zone, as older versions write it; -1 when unreadable. */
+/*
+ * "2026-11-23 10:00:00.000000" in local time without a zone, as older versions write it; -1 when
+ * unreadable.
+ */
 static int64_t
 local_time(const char *text)
 {
@@ -229,7 +246,7 @@ parse(const struct buf *text, struct token_answer *out, struct err *e)
 		(void)err_set(e, EACCES, "Azure CLI: the answer holds no valid token");
 		r = err_mark(e, "auth.entra", "run az login");
 	} else {
-		r = token_take("Azure CLI", token, &a.token, e);
+		r = token_answer_take("Azure CLI", token, &a.token, e);
 	}
 	json_decref(j);
 	if (r == 0)
@@ -241,7 +258,7 @@ static int
 judge(const struct child *c, int status, struct token_answer *out, struct err *e)
 {
 	const char *said = buf_str(&c->text[1]);
-	unsigned long long code = token_aadsts(said);
+	unsigned long long code = token_answer_aadsts(said);
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return parse(&c->text[0], out, e);
@@ -258,17 +275,19 @@ int
 credential_cli(const struct credential_request *rq, struct token_answer *out, struct err *e)
 {
 	const char *tenant = rq->env->tenant;
-	const char *argv[] = { "az",	    "account",	  "get-access-token",
-			       "--output",  "json",	  "--resource",
-			       rq->resource, tenant != NULL ? "--tenant" : NULL, tenant,
-			       NULL };
+	const char *argv[] = {
+		"az",	"account",    "get-access-token", "--output",
+		"json", "--resource", rq->resource,	  tenant != NULL ? "--tenant" : NULL,
+		tenant, NULL
+	};
 	struct child CLEANUP(child_close) c = { .pid = -1, .fd = { -1, -1 } };
 	struct deadline d = deadline_in(timeout_ns);
 	bool in_time;
 	int r, status;
 
 	if (!is_argument(rq->resource) || (tenant != NULL && !is_argument(tenant)))
-		return err_set(e, EINVAL, "the resource or tenant cannot be passed to the Azure CLI");
+		return err_set(e, EINVAL,
+			       "the resource or tenant cannot be passed to the Azure CLI");
 	for (int i = 0; i < 2; i++)
 		buf_init(&c.text[i], TOKEN_ANSWER_MAX);
 	r = start(&c, (char *const *)(uintptr_t)argv, e);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The credential "environment": a service principal's client secret.  Source: docs/FORMATS.md, "Entra tokens". */
+/*
+ * The credential "environment": a service principal's client secret.  Source: docs/FORMATS.md,
+ * "Entra tokens".
+ */
 #include <errno.h>
 
 #include "backend/net/credential.h"
@@ -26,6 +29,7 @@ credential_environment(const struct credential_request *rq, struct token_answer 
 	if (r == 0)
 		r = entra_form_add(&form, "scope", buf_str(&scope), e);
 	if (r == 0)
-		r = entra_form_add(&form, "client_secret", secret_text_borrow(rq->env->client_secret), e);
+		r = entra_form_add(&form, "client_secret",
+				   secret_text_borrow(rq->env->client_secret), e);
 	return r < 0 ? r : entra_post(rq, "client secret", buf_span(&form), out, &code, e);
 }

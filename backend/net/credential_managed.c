@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The credential "managed": the identity of the machine or app this runs on.  App Service's form where the
- * environment announces it, else the instance metadata service (IMDS), never through a proxy.
- * Source: docs/FORMATS.md, "Entra tokens".
+ * The credential "managed": the identity of the machine or app this runs on.  App Service's form
+ * where the environment announces it, else the instance metadata service (IMDS), never through a
+ * proxy. Source: docs/FORMATS.md, "Entra tokens".
  */
 #include <errno.h>
 #include <string.h>
@@ -25,14 +25,15 @@ static int
 header_apply(struct http_auth *a, struct http_attempt *at, struct deadline d, struct err *e)
 {
 	(void)d;
-	return http_attempt_secret_header(at, "X-IDENTITY-HEADER", "", ((struct header_auth *)a)->value, e);
+	return http_attempt_secret_header(at, "X-IDENTITY-HEADER", "",
+					  ((struct header_auth *)a)->value, e);
 }
 
 static const struct http_auth_ops header_ops = { .apply = header_apply };
 
 static int
-make_url(const struct credential_request *rq, const char *endpoint, const char *version, struct buf *url,
-	 struct err *e)
+make_url(const struct credential_request *rq, const char *endpoint, const char *version,
+	 struct buf *url, struct err *e)
 {
 	int r = buf_addf(url, e, "%s?api-version=%s&resource=", endpoint, version);
 
@@ -41,12 +42,16 @@ make_url(const struct credential_request *rq, const char *endpoint, const char *
 	if (r == 0 && rq->env->client_id != NULL) {
 		r = buf_add_str(url, "&client_id=", e);
 		if (r == 0)
-			r = url_encode(url, rq->env->client_id, strlen(rq->env->client_id), false, e);
+			r = url_encode(url, rq->env->client_id, strlen(rq->env->client_id), false,
+				       e);
 	}
 	return r;
 }
 
-/* These endpoints say 404 or 410 for a while after a start or an upgrade: ask again, later each time.  0 = no more. */
+/*
+ * These endpoints say 404 or 410 for a while after a start or an upgrade: ask again, later each
+ * time.  0 = no more.
+ */
 static int64_t
 pause_after(int status, unsigned tries, struct deadline d)
 {
@@ -58,7 +63,8 @@ pause_after(int status, unsigned tries, struct deadline d)
 }
 
 static int
-judge(const char *who, const struct http_response *r, const struct buf *body, struct token_answer *out, struct err *e)
+judge(const char *who, const struct http_response *r, const struct buf *body,
+      struct token_answer *out, struct err *e)
 {
 	if (r->status == 200)
 		return token_answer_parse(who, buf_span(body), out, e);
@@ -67,12 +73,13 @@ judge(const char *who, const struct http_response *r, const struct buf *body, st
 	if (r->status == 403 && strstr(buf_str(&r->error_body), "unreachable") != NULL)
 		return err_set(e, ENXIO, "%s: a network without identities", who);
 	(void)err_set(e, EACCES, "%s: the endpoint answered %d", who, r->status);
-	return err_mark(e, "auth.entra", "assign an identity to this machine, or choose another credential=");
+	return err_mark(e, "auth.entra",
+			"assign an identity to this machine, or choose another credential=");
 }
 
 static int
-ask(const struct credential_request *rq, const char *who, struct http_auth *auth, struct http_request *req,
-    struct token_answer *out, struct err *e)
+ask(const struct credential_request *rq, const char *who, struct http_auth *auth,
+    struct http_request *req, struct token_answer *out, struct err *e)
 {
 	AUTO_HTTP_RESPONSE r;
 	AUTO_BUF body;
@@ -115,13 +122,16 @@ app_service(const struct credential_request *rq, struct token_answer *out, struc
 }
 
 /*
- * Without its "Metadata" header the service refuses any request; that it answers at all is what we want to know, within a second, for
- * on most machines nobody is there.
+ * Without its "Metadata" header the service refuses any request; that it answers at all is what
+ * we want to know, within a second, for on most machines nobody is there.
  */
 static int
 probe(const struct credential_request *rq, const char *url, struct err *e)
 {
-	struct http_request req = { .method = "GET", .url = url, .direct = true, .once = true,
+	struct http_request req = { .method = "GET",
+				    .url = url,
+				    .direct = true,
+				    .once = true,
 				    .max_body = TOKEN_ANSWER_MAX };
 	struct deadline d = deadline_in(probe_ns);
 	struct err unseen = { 0 };
@@ -145,7 +155,8 @@ probe(const struct credential_request *rq, const char *url, struct err *e)
 static int
 imds(const struct credential_request *rq, struct token_answer *out, struct err *e)
 {
-	const char *host = rq->env->imds_host != NULL ? rq->env->imds_host : "http://169.254.169.254";
+	const char *host = rq->env->imds_host != NULL ? rq->env->imds_host
+						      : "http://169.254.169.254";
 	struct http_request req = { .header = { { "Metadata", "true" } } };
 	AUTO_BUF endpoint, url;
 	int r;

@@ -40,25 +40,27 @@ refusal(const char *who, const struct http_response *r, uint64_t *code, struct e
 	token_refusal_parse(buf_span(&r->error_body), &why);
 	*code = why.code;
 	if (why.code != 0)
-		(void)err_set(e, EACCES, "%s: Entra refuses: AADSTS%llu (%s), correlation id %s", who,
-			      (unsigned long long)why.code, why.error[0] != '\0' ? why.error : "no error name",
+		(void)err_set(e, EACCES, "%s: Entra refuses: AADSTS%llu (%s), correlation id %s",
+			      who, (unsigned long long)why.code,
+			      why.error[0] != '\0' ? why.error : "no error name",
 			      why.correlation[0] != '\0' ? why.correlation : "-");
 	else
-		(void)err_set(e, EACCES, "%s: Entra refuses: status %d (%s), correlation id %s", who, r->status,
-			      why.error[0] != '\0' ? why.error : "no error name",
+		(void)err_set(e, EACCES, "%s: Entra refuses: status %d (%s), correlation id %s",
+			      who, r->status, why.error[0] != '\0' ? why.error : "no error name",
 			      why.correlation[0] != '\0' ? why.correlation : "-");
 	return err_mark(e, "auth.entra", advice_for(why.code));
 }
 
 int
-entra_post(const struct credential_request *rq, const char *who, struct span form, struct token_answer *out,
-	   uint64_t *code, struct err *e)
+entra_post(const struct credential_request *rq, const char *who, struct span form,
+	   struct token_answer *out, uint64_t *code, struct err *e)
 {
 	AUTO_HTTP_RESPONSE r;
 	AUTO_BUF url, body;
 	struct http_request req = {
 		.method = "POST",
-		.header = { { "Content-Type", "application/x-www-form-urlencoded" }, { "Accept", "application/json" } },
+		.header = { { "Content-Type", "application/x-www-form-urlencoded" },
+			    { "Accept", "application/json" } },
 		.body = form,
 		.secret_body = true,
 		.max_body = TOKEN_ANSWER_MAX,
@@ -93,7 +95,8 @@ entra_form_add(struct buf *form, const char *name, const char *value, struct err
 static bool
 is_id(const char *s)
 {
-	return s[strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_")] == '\0';
+	return s[strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_")] ==
+	       '\0';
 }
 
 int

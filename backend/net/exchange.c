@@ -10,16 +10,13 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "backend/net/headers.h"
+#include "backend/net/options.h"
 #include "base/num.h"
 
-enum {
-	STALL_BYTES = 64,   /* fewer than this in a stall timeout is as good as nothing */
-	BIG_BODY = 128 << 10 /* from here on the large receive buffer pays */
-};
+enum { STALL_BYTES = 64 /* fewer than this in a stall timeout is as good as nothing */ };
 
 struct exchange {
 	struct http_client *c;
@@ -31,13 +28,13 @@ struct exchange {
 	struct curl_slist *lines;
 	struct conn *conn;
 	bool repeatable;
-	bool headers_done;  /* those of the final status */
+	bool headers_done; /* those of the final status */
 	bool chunked;
-	bool begun;	    /* the sink knows */
-	bool error_cut;	    /* enough of an error's body has been read */
+	bool begun;	/* the sink knows */
+	bool error_cut; /* enough of an error's body has been read */
 	unsigned sends;
 	uint64_t body_n;
-	uint64_t moved;	     /* bytes both ways, for the stall clock */
+	uint64_t moved; /* bytes both ways, for the stall clock */
 	uint64_t moved_mark;
 	int64_t moved_at_ns;
 	char text[CURL_ERROR_SIZE];
@@ -83,13 +80,15 @@ promise_kept(struct exchange *x)
 	if (!is_success(x) || is_head(x) || length == UINT64_MAX)
 		return true;
 	if (x->req->exact_body != 0 && length != x->req->exact_body) {
-		(void)snprintf(text, sizeof(text), "the answer has %llu bytes where %llu were asked for",
+		(void)snprintf(text, sizeof(text),
+			       "the answer has %llu bytes where %llu were asked for",
 			       (unsigned long long)length, (unsigned long long)x->req->exact_body);
 		fail(x, OUTCOME_PROTOCOL, EIO, text);
 		return false;
 	}
 	if (length > u64_max(x->req->max_body, x->req->exact_body)) {
-		(void)snprintf(text, sizeof(text), "the answer has %llu bytes; no more than %llu are accepted",
+		(void)snprintf(text, sizeof(text),
+			       "the answer has %llu bytes; no more than %llu are accepted",
 			       (unsigned long long)length, (unsigned long long)x->req->max_body);
 		fail(x, OUTCOME_TOO_BIG, EIO, text);
 		return false;
@@ -176,7 +175,8 @@ on_body(char *bytes, size_t size, size_t count, void *arg)
 	}
 	if (!begin(x))
 		return 0;
-	if (x->sink.data != NULL && x->sink.data(x->sink.arg, span_of(bytes, n), &x->result->why) < 0) {
+	if (x->sink.data != NULL &&
+	    x->sink.data(x->sink.arg, span_of(bytes, n), &x->result->why) < 0) {
 		x->result->outcome = OUTCOME_REFUSED;
 		return 0;
 	}
@@ -198,136 +198,26 @@ on_progress(void *arg, curl_off_t dl_total, curl_off_t dl, curl_off_t ul_total, 
 	return 0;
 }
 
-/* Right before the request goes out: once, or again when libcurl found a kept-alive connection dead. */
+/*
+ * Right before the request goes out: once, or again when libcurl found a kept-alive connection
+ * dead.
+ */
 static int
 on_send(void *arg, char *to, char *from, int to_port, int from_port)
 {
 	struct exchange *x = arg;
 
 	(void)to, (void)from, (void)to_port, (void)from_port;
-	if (x->sends > 0 && !x->repeatable)
+	if (x->sends > 0 && !x->repeatable) {
+		fail(x, OUTCOME_CUT, EIO,
+		     "the connection was lost; the request may have been carried out");
 		return CURL_PREREQFUNC_ABORT;
+	}
 	x->sends++;
 	atomic_fetch_add(&x->c->requests, 1);
 	x->result->sent = true;
 	x->moved_at_ns = clock_now_ns();
 	return CURL_PREREQFUNC_OK;
-}
-
-static void
-free_lines(struct curl_slist *lines)
-{
-	while (lines != NULL) {
-		struct curl_slist *next = lines->next;
-
-		explicit_bzero(lines->data, strlen(lines->data));
-		free(lines->data);
-		free(lines);
-		lines = next;
-	}
-}
-
-static int
-add_line(struct curl_slist **lines, const char *name, const char *value)
-{
-	struct curl_slist *node = malloc(sizeof(*node));
-	int n;
-
-	if (node == NULL)
-		return -ENOMEM;
-	/* "Name;" is libcurl's way to send a header without a value, "Name:" to send none. */
-	n = value == NULL ? asprintf(&node->data, "%s:", name) :
-	    value[0] == '\0' ? asprintf(&node->data, "%s;", name) :
-			       asprintf(&node->data, "%s: %s", name, value);
-	if (n < 0) {
-		free(node);
-		return -ENOMEM;
-	}
-	node->next = *lines;
-	*lines = node;
-	return 0;
-}
-
-static int
-make_lines(struct exchange *x)
-{
-	int r = add_line(&x->lines, "Expect", NULL);
-
-	if (r == 0 && http_attempt_get(x->at, "Content-Type") == NULL)
-		r = add_line(&x->lines, "Content-Type", NULL);
-	for (size_t i = x->at->n; r == 0 && i-- > 0;)
-		r = add_line(&x->lines, x->at->header[i].name, x->at->header[i].value);
-	return r;
-}
-
-/* Options are set without looking at results: each is one that this libcurl knows, and copies that fail show in perform. */
-static void
-set_security(const struct exchange *x, CURL *easy, const struct url *u)
-{
-	const struct http_client *c = x->c;
-
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, u->https ? "https" : "http");
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-	if (c->ca_file != NULL) {
-		curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca_file);
-		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-	}
-	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-	if (x->req->direct || (c->proxy == NULL && !c->proxy_from_env)) {
-		curl_easy_setopt(easy, CURLOPT_PROXY, "");
-		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-	} else if (c->proxy != NULL) {
-		curl_easy_setopt(easy, CURLOPT_PROXY, c->proxy);
-		curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-	}
-	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-}
-
-static void
-set_transport(const struct exchange *x, CURL *easy, struct deadline d)
-{
-	int64_t connect = x->c->connect_timeout_ns, left = deadline_left_ns(d);
-	uint64_t most = u64_max(x->req->exact_body, x->req->max_body);
-
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is left behind */
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 30L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 15L);
-	curl_easy_setopt(easy, CURLOPT_MAXCONNECTS, 1L);
-	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, most >= BIG_BODY ? 256L << 10 : 16L << 10);
-	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, x->req->body.n >= BIG_BODY ? 256L << 10 : 16L << 10);
-	if (left < connect)
-		connect = left;
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect / NS_PER_MS) + 1);
-}
-
-static void
-set_request(struct exchange *x, CURL *easy)
-{
-	const struct http_request *req = x->req;
-
-	curl_easy_setopt(easy, CURLOPT_URL, buf_str(&x->at->url));
-	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "azcryptfs");
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->lines);
-	if (is_head(x)) {
-		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-	} else if (req->body.n > 0 || strcmp(req->method, "POST") == 0 || strcmp(req->method, "PUT") == 0) {
-		curl_easy_setopt(easy, CURLOPT_POST, 1L);
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, req->body.n > 0 ? (const char *)req->body.p : "");
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.n);
-		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, req->method);
-	} else {
-		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, req->method);
-	}
 }
 
 static void
@@ -345,7 +235,10 @@ set_callbacks(struct exchange *x, CURL *easy)
 	curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
 }
 
-/* How long a poll may last: to the nearer of the deadline and the stall, and a second at most, for clocks that jump. */
+/*
+ * How long a poll may last: to the nearer of the deadline and the stall, and a second at most,
+ * for clocks that jump.
+ */
 static int
 poll_ms(const struct exchange *x, int64_t left, int64_t now)
 {
@@ -365,7 +258,8 @@ must_end(struct exchange *x, int64_t left, int64_t now)
 	if (client_stopping(x->c))
 		fail(x, OUTCOME_STOPPED, ECANCELED, "the program is ending");
 	else if (left == 0)
-		fail(x, OUTCOME_LATE, ETIMEDOUT, x->result->sent ? "no complete answer yet" : "no connection yet");
+		fail(x, OUTCOME_LATE, ETIMEDOUT,
+		     x->result->sent ? "no complete answer yet" : "no connection yet");
 	else if (x->result->sent && now - x->moved_at_ns >= x->c->stall_timeout_ns)
 		fail(x, OUTCOME_CUT, EIO, "the connection has stalled");
 	else
@@ -373,7 +267,9 @@ must_end(struct exchange *x, int64_t left, int64_t now)
 	return true;
 }
 
-/* Runs the transfer to its end; CURLE_AGAIN when it was broken off from here (the result says why). */
+/*
+ * Runs the transfer to its end; CURLE_AGAIN when it was broken off from here (the result says why).
+ */
 static CURLcode
 drive(struct exchange *x, struct deadline d)
 {
@@ -390,13 +286,17 @@ drive(struct exchange *x, struct deadline d)
 		if (running == 0)
 			break;
 		now = clock_now_ns();
-		(void)curl_multi_poll(x->conn->multi, NULL, 0, poll_ms(x, deadline_left_ns(d), now), NULL);
+		(void)curl_multi_poll(x->conn->multi, NULL, 0, poll_ms(x, deadline_left_ns(d), now),
+				      NULL);
 	}
 	message = curl_multi_info_read(x->conn->multi, &queued);
 	return message == NULL ? CURLE_RECV_ERROR : message->data.result;
 }
 
-/* SSL_connect fails in the same way when the peer hangs up in the middle of it: that one is worth another attempt. */
+/*
+ * SSL_connect fails in the same way when the peer hangs up in the middle of it: that one is worth
+ * another attempt.
+ */
 static bool
 tls_was_cut(const struct exchange *x)
 {
@@ -456,7 +356,8 @@ judge_complete(struct exchange *x)
 		fail(x, OUTCOME_CUT, EIO, "the answer is shorter than what was asked for");
 		return;
 	}
-	if (x->body_n > 0 && x->req->exact_body == 0 && !x->chunked && x->out->content_length == UINT64_MAX) {
+	if (x->body_n > 0 && x->req->exact_body == 0 && !x->chunked &&
+	    x->out->content_length == UINT64_MAX) {
 		fail(x, OUTCOME_PROTOCOL, EIO, "the answer does not say how long it is");
 		return;
 	}
@@ -487,9 +388,10 @@ run_on(struct exchange *x, const struct url *u, struct deadline d)
 	CURLcode code;
 
 	curl_easy_reset(easy); /* keeps the connection, forgets the last request */
-	set_security(x, easy, u);
-	set_transport(x, easy, d);
-	set_request(x, easy);
+	if (options_set(easy, x->c, x->at, u, d, &x->lines, &x->result->why) < 0) {
+		x->result->outcome = OUTCOME_FAILED;
+		return;
+	}
 	set_callbacks(x, easy);
 	x->moved_at_ns = clock_now_ns();
 	if (curl_multi_add_handle(x->conn->multi, easy) != CURLM_OK) {
@@ -513,26 +415,27 @@ connection_key(const struct exchange *x, const struct url *u, struct buf *out, s
 }
 
 void
-exchange_run(struct http_client *c, const struct http_attempt *at, const struct url *u, bool repeatable,
-	     struct http_sink sink, struct deadline d, struct http_response *out, struct exchange_result *result)
+exchange_run(struct http_client *c, const struct http_attempt *at, const struct url *u,
+	     bool repeatable, struct http_sink sink, struct deadline d, struct http_response *out,
+	     struct exchange_result *result)
 {
-	struct exchange x = { .c = c, .req = at->req, .at = at, .sink = sink, .out = out, .result = result };
+	struct exchange x = {
+		.c = c, .req = at->req, .at = at, .sink = sink, .out = out, .result = result
+	};
 	int64_t start = clock_now_ns();
 	AUTO_BUF key;
 
 	*result = (struct exchange_result){ .outcome = OUTCOME_ANSWER };
 	x.repeatable = repeatable;
 	buf_init(&key, 512);
-	if (make_lines(&x) < 0)
-		fail(&x, OUTCOME_FAILED, ENOMEM, "out of memory for a request");
-	else if (connection_key(&x, u, &key, &result->why) < 0 ||
-		 conn_take(c, buf_str(&key), &x.conn, &result->why) < 0)
+	if (connection_key(&x, u, &key, &result->why) < 0 ||
+	    conn_take(c, buf_str(&key), &x.conn, &result->why) < 0)
 		result->outcome = OUTCOME_FAILED;
 	else
 		run_on(&x, u, d);
 	if (x.conn != NULL)
 		conn_put(c, x.conn, result->outcome == OUTCOME_ANSWER && !x.error_cut);
-	free_lines(x.lines);
+	options_free_lines(x.lines);
 	out->attempts += x.sends > 0 ? x.sends : 1;
 	result->took_ns = clock_now_ns() - start;
 }

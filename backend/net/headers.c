@@ -29,7 +29,10 @@ struct line {
 	size_t name_n, value_n;
 };
 
-/* The next "name: value" of text, its value trimmed; false at the end.  Lines that are none are skipped. */
+/*
+ * The next "name: value" of text, its value trimmed; false at the end.  Lines that are none are
+ * skipped.
+ */
 static bool
 next_line(const char **at, const char *end, struct line *out)
 {
@@ -91,8 +94,8 @@ http_header_get(const struct http_response *r, const char *name, struct buf *scr
 }
 
 int
-http_header_each(const struct http_response *r, int (*each)(void *arg, const char *name, const char *value),
-		 void *arg)
+http_header_each(const struct http_response *r,
+		 int (*each)(void *arg, const char *name, const char *value), void *arg)
 {
 	AUTO_BUF copy;
 	struct err ignored = { 0 };
@@ -105,7 +108,8 @@ http_header_each(const struct http_response *r, int (*each)(void *arg, const cha
 		return 0;
 	while (stop == 0 && next_line(&at, end, &l)) {
 		buf_reset(&copy);
-		if (buf_add(&copy, l.name, l.name_n, &ignored) < 0 || buf_add(&copy, "", 1, &ignored) < 0 ||
+		if (buf_add(&copy, l.name, l.name_n, &ignored) < 0 ||
+		    buf_add(&copy, "", 1, &ignored) < 0 ||
 		    buf_add(&copy, l.value, l.value_n, &ignored) < 0)
 			break;
 		stop = each(arg, buf_str(&copy), buf_str(&copy) + l.name_n + 1);
@@ -142,7 +146,8 @@ headers_add_line(struct http_response *r, const char *line, size_t n, struct err
 	if (colon == NULL || colon == line || line[0] == ' ' || line[0] == '\t' || colon[-1] == ' ')
 		return err_set(e, EPROTO, "a response header is malformed");
 	if (n > r->headers.max - r->headers.n)
-		return err_set(e, EPROTO, "more than %d bytes of response headers", HTTP_HEADERS_MAX);
+		return err_set(e, EPROTO, "more than %d bytes of response headers",
+			       HTTP_HEADERS_MAX);
 	return buf_add(&r->headers, line, n, e);
 }
 
@@ -160,7 +165,8 @@ headers_parse_range(const char *value, uint64_t *first, uint64_t *last, uint64_t
 		return false;
 	value += digits + 1;
 	digits = strspn(value, "0123456789");
-	if (!u64_parse(value, digits, &b) || value[digits] != '/' || !u64_parse_str(value + digits + 1, &n))
+	if (!u64_parse(value, digits, &b) || value[digits] != '/' ||
+	    !u64_parse_str(value + digits + 1, &n))
 		return false;
 	if (a > b || b >= n)
 		return false;
@@ -186,7 +192,8 @@ take_length(struct http_response *r, const struct line *l, struct err *e)
 static void
 take_request_id(struct http_response *r)
 {
-	static const char *const names[] = { "x-ms-request-id", "x-ms-activity-id", "x-ms-correlation-request-id" };
+	static const char *const names[] = { "x-ms-request-id", "x-ms-activity-id",
+					     "x-ms-correlation-request-id" };
 	AUTO_BUF value;
 
 	buf_init(&value, sizeof(r->request_id) - 1);
@@ -232,7 +239,8 @@ headers_finish(struct http_response *r, bool *chunked, struct err *e)
 			coded = true;
 	}
 	if (rc == 0 && coded && r->content_length != UINT64_MAX)
-		rc = err_set(e, EPROTO, "the answer has both a Content-Length and a transfer encoding");
+		rc = err_set(e, EPROTO,
+			     "the answer has both a Content-Length and a transfer encoding");
 	take_range(r);
 	take_request_id(r);
 	*chunked = coded;

@@ -54,7 +54,8 @@ copy_names(const char *const *names)
 static int
 copy_config(struct http_client *c, const struct http_config *cfg)
 {
-	c->connect_timeout_ns = cfg->connect_timeout_ns > 0 ? cfg->connect_timeout_ns : 10 * NS_PER_S;
+	c->connect_timeout_ns = cfg->connect_timeout_ns > 0 ? cfg->connect_timeout_ns
+							    : 10 * NS_PER_S;
 	c->stall_timeout_ns = cfg->stall_timeout_ns > 0 ? cfg->stall_timeout_ns : 20 * NS_PER_S;
 	c->proxy_from_env = cfg->proxy != NULL && strcmp(cfg->proxy, "env") == 0;
 	if (cfg->ca_file != NULL && (c->ca_file = strdup(cfg->ca_file)) == NULL)
@@ -189,7 +190,7 @@ struct call {
 	struct deadline d;
 	struct http_response *out;
 	struct url url;
-	unsigned failures;	/* attempts that ended in a pause */
+	unsigned failures; /* attempts that ended in a pause */
 	unsigned protocol_failures, stale;
 	bool reauthorized;
 };
@@ -197,7 +198,8 @@ struct call {
 static bool
 repeatable(const struct http_request *req)
 {
-	return req->idempotent || strcmp(req->method, "GET") == 0 || strcmp(req->method, "HEAD") == 0;
+	return req->idempotent || strcmp(req->method, "GET") == 0 ||
+	       strcmp(req->method, "HEAD") == 0;
 }
 
 static void
@@ -208,10 +210,11 @@ log_attempt(const struct call *call, const struct exchange_result *x)
 
 	if (!log_wants(LOG_LEVEL_DEBUG))
 		return;
-	log_event(LOG_LEVEL_DEBUG, "net.request", "%s %.*s -> %d in %lld ms, attempt %u, request id %s%s%s",
-		  call->req->method, (int)strcspn(url, "?"), url, r->status, (long long)(x->took_ns / NS_PER_MS),
-		  r->attempts, r->request_id[0] != '\0' ? r->request_id : "-", x->why.no != 0 ? ": " : "",
-		  x->why.text);
+	log_event(LOG_LEVEL_DEBUG, "net.request",
+		  "%s %.*s -> %d in %lld ms, attempt %u, request id %s%s%s", call->req->method,
+		  (int)strcspn(url, "?"), url, r->status, (long long)(x->took_ns / NS_PER_MS),
+		  r->attempts, r->request_id[0] != '\0' ? r->request_id : "-",
+		  x->why.no != 0 ? ": " : "", x->why.text);
 }
 
 static void
@@ -232,10 +235,12 @@ static int
 late(struct call *call, const struct exchange_result *x, struct err *e)
 {
 	if (x->outcome == OUTCOME_ANSWER)
-		(void)err_set(e, ETIMEDOUT, "no success before the deadline: %s answered %d, attempt %u",
+		(void)err_set(e, ETIMEDOUT,
+			      "no success before the deadline: %s answered %d, attempt %u",
 			      call->url.host, call->out->status, call->out->attempts);
 	else
-		(void)err_set(e, ETIMEDOUT, "no answer from %s before the deadline: %s", call->url.host, x->why.text);
+		(void)err_set(e, ETIMEDOUT, "no answer from %s before the deadline: %s",
+			      call->url.host, x->why.text);
 	return err_mark(e, "net.deadline", NULL);
 }
 
@@ -248,7 +253,9 @@ give_up(struct call *call, const struct exchange_result *x, struct err *e)
 	switch (x->outcome) {
 	case OUTCOME_UNTRUSTED:
 		(void)err_set(e, EIO, "no trusted connection to %s: %s", host, why);
-		return err_mark(e, "net.tls", "check the server's certificate; a private authority is named with ca_file=");
+		return err_mark(e, "net.tls",
+				"check the server's certificate; a private authority is named with "
+				"ca_file=");
 	case OUTCOME_PROTOCOL:
 	case OUTCOME_TOO_BIG:
 		(void)err_set(e, EIO, "%s: %s", host, why);
@@ -274,7 +281,8 @@ static int64_t
 pause_before_next(const struct call *call, const struct exchange_result *x)
 {
 	bool answered = x->outcome == OUTCOME_ANSWER;
-	int64_t ceiling = x->outcome == OUTCOME_UNREACHABLE ? unreachable_ceiling_ns : backoff_ceiling_ns;
+	int64_t ceiling = x->outcome == OUTCOME_UNREACHABLE ? unreachable_ceiling_ns
+							    : backoff_ceiling_ns;
 	int64_t left = deadline_left_ns(call->d);
 	int64_t asked = answered ? retry_after_ns(call->out, clock_wall_s()) : 0;
 	int64_t own;
@@ -307,17 +315,20 @@ enum { DONE = 0, AGAIN = 1 };
 
 /* An answer came whole: is it the final one?  DONE, AGAIN, or -errno. */
 static int
-judge_answer(struct call *call, const struct http_attempt *at, const struct exchange_result *x, struct err *e)
+judge_answer(struct call *call, const struct http_attempt *at, const struct exchange_result *x,
+	     struct err *e)
 {
 	int status = call->out->status, r;
 
 	if (status >= 300 && status <= 399 && status != 304) {
-		(void)err_set(e, EIO, "%s answers with a redirect (%d), which is not followed", call->url.host, status);
+		(void)err_set(e, EIO, "%s answers with a redirect (%d), which is not followed",
+			      call->url.host, status);
 		return err_mark(e, "net.redirect", NULL);
 	}
 	if (call->req->once)
 		return DONE;
-	if (status == 401 && !call->reauthorized && call->auth != NULL && call->auth->ops->refused != NULL) {
+	if (status == 401 && !call->reauthorized && call->auth != NULL &&
+	    call->auth->ops->refused != NULL) {
 		call->reauthorized = true;
 		return call->auth->ops->refused(call->auth, at) ? AGAIN : DONE;
 	}
@@ -365,18 +376,19 @@ attempt_once(struct call *call, struct err *e)
 	if (r < 0)
 		return r;
 	forget_answer(call->out);
-	exchange_run(call->c, &at, &call->url, repeatable(call->req) && !call->req->once, call->sink, call->d,
-		     call->out, &x);
+	exchange_run(call->c, &at, &call->url, repeatable(call->req) && !call->req->once,
+		     call->sink, call->d, call->out, &x);
 	log_attempt(call, &x);
-	r = x.outcome == OUTCOME_ANSWER ? judge_answer(call, &at, &x, e) : judge_failure(call, &x, e);
+	r = x.outcome == OUTCOME_ANSWER ? judge_answer(call, &at, &x, e)
+					: judge_failure(call, &x, e);
 	if (r < 0 && call->out->request_id[0] != '\0')
 		err_request(e, call->out->request_id);
 	return r;
 }
 
 int
-http_call(struct http_client *c, struct http_auth *auth, const struct http_request *req, struct http_sink sink,
-	  struct deadline d, struct http_response *out, struct err *e)
+http_call(struct http_client *c, struct http_auth *auth, const struct http_request *req,
+	  struct http_sink sink, struct deadline d, struct http_response *out, struct err *e)
 {
 	struct call call = { .c = c, .auth = auth, .req = req, .sink = sink, .d = d, .out = out };
 	int r = url_parse(req->url, &call.url, e);

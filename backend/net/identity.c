@@ -34,7 +34,8 @@ credential_kind_parse(const char *name, enum credential_kind *out, struct err *e
 			*out = kinds[i].kind;
 			return 0;
 		}
-	return err_set(e, EINVAL, "unknown credential \"%.40s\": environment, workload, managed or cli", name);
+	return err_set(e, EINVAL,
+		       "unknown credential \"%.40s\": environment, workload, managed or cli", name);
 }
 
 /* An empty variable counts as none. */
@@ -63,12 +64,18 @@ take_secret(const char *name, struct secret_text **out, struct err *e)
 	return r;
 }
 
+static void
+strip_slashes(char *s)
+{
+	for (size_t n = s == NULL ? 0 : strlen(s); n > 0 && s[n - 1] == '/'; n--)
+		s[n - 1] = '\0';
+}
+
 /* With scheme, without '/' at the end. */
 static int
 take_authority(char **out, struct err *e)
 {
 	const char *value = getenv("AZURE_AUTHORITY_HOST");
-	size_t n;
 
 	if (value == NULL || value[0] == '\0')
 		value = "https://login.microsoftonline.com";
@@ -76,8 +83,7 @@ take_authority(char **out, struct err *e)
 		*out = NULL;
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	for (n = strlen(*out); n > 0 && (*out)[n - 1] == '/'; n--)
-		(*out)[n - 1] = '\0';
+	strip_slashes(*out);
 	return 0;
 }
 
@@ -110,6 +116,7 @@ identity_env_read(struct identity_env *out, struct err *e)
 		r = take("IDENTITY_ENDPOINT", &env.identity_endpoint, e);
 	if (r == 0)
 		r = take("AZURE_POD_IDENTITY_AUTHORITY_HOST", &env.imds_host, e);
+	strip_slashes(env.imds_host);
 	if (r == 0)
 		r = take_secret("AZURE_CLIENT_SECRET", &env.client_secret, e);
 	if (r == 0)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,10 +42,19 @@ wiping_realloc(void *p, size_t n)
 static void
 init(void)
 {
+	struct sigaction pipe_action;
+
 	/* libcurl would write the session keys of every connection to that file. */
-	(void)unsetenv("SSLKEYLOGFILE");
+	(void)unsetenv("SSLKEYLOGFILE"); /* not secret */
+	/*
+	 * OpenSSL writes to sockets without a flag against it: a peer that hangs up must not end
+	 * the process.
+	 */
+	if (sigaction(SIGPIPE, NULL, &pipe_action) == 0 && pipe_action.sa_handler == SIG_DFL)
+		(void)signal(SIGPIPE, SIG_IGN);
 	json_set_alloc_funcs(malloc, wiping_free);
-	curl_ready = curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup, calloc);
+	curl_ready = curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc,
+					  strdup, calloc);
 }
 
 int

@@ -30,7 +30,9 @@ retry_backoff_ns(unsigned attempts, int64_t ceiling_ns, uint32_t random)
 	return (int64_t)((double)span * ((double)random / UINT32_MAX));
 }
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT"; the other two spellings of old are not sent by any service here. */
+/*
+ * "Sun, 06 Nov 1994 08:49:37 GMT"; the other two spellings of old are not sent by any service here.
+ */
 static int64_t
 date_ns(const char *value, int64_t wall_s)
 {

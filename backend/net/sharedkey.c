@@ -25,7 +25,7 @@ struct sharedkey {
 /* Names and values to be sorted; the text lies in the attempt or in `text`. */
 struct pairs {
 	struct pair {
-		char *name; /* owned, lower case */
+		char *name;  /* owned, lower case */
 		char *value; /* owned */
 	} at[PAIRS_MAX];
 	size_t n;
@@ -167,8 +167,17 @@ static int
 add_standard_lines(const struct http_attempt *at, struct buf *out, struct err *e)
 {
 	static const char *const names[] = {
-		"Content-Encoding",  "Content-Language", "Content-Length", "Content-MD5",	  "Content-Type", "Date",
-		"If-Modified-Since", "If-Match",	 "If-None-Match",  "If-Unmodified-Since", "Range",
+		"Content-Encoding",
+		"Content-Language",
+		"Content-Length",
+		"Content-MD5",
+		"Content-Type",
+		"Date",
+		"If-Modified-Since",
+		"If-Match",
+		"If-None-Match",
+		"If-Unmodified-Since",
+		"Range",
 	};
 	size_t body = http_attempt_request(at)->body.n;
 	int r = 0;
@@ -187,7 +196,8 @@ add_standard_lines(const struct http_attempt *at, struct buf *out, struct err *e
 }
 
 int
-sharedkey_string_to_sign(const char *account, const struct http_attempt *at, struct buf *out, struct err *e)
+sharedkey_string_to_sign(const char *account, const struct http_attempt *at, struct buf *out,
+			 struct err *e)
 {
 	int r = buf_addf(out, e, "%s\n", http_attempt_request(at)->method);
 
@@ -204,7 +214,8 @@ sharedkey_string_to_sign(const char *account, const struct http_attempt *at, str
 static int
 add_date(struct http_attempt *at, struct err *e)
 {
-	static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static const char days[] = "SunMonTueWedThuFriSat",
+			  months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	const time_t now = (time_t)clock_wall_s();
 	AUTO_BUF text;
 	struct tm t;
@@ -213,8 +224,9 @@ add_date(struct http_attempt *at, struct err *e)
 	buf_init(&text, 64);
 	if (gmtime_r(&now, &t) == NULL)
 		return err_set(e, EINVAL, "the system's clock is not set");
-	r = buf_addf(&text, e, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * t.tm_wday, t.tm_mday,
-		     months + 3 * t.tm_mon, t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+	r = buf_addf(&text, e, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * t.tm_wday,
+		     t.tm_mday, months + 3 * t.tm_mon, t.tm_year + 1900, t.tm_hour, t.tm_min,
+		     t.tm_sec);
 	return r < 0 ? r : http_attempt_header(at, "x-ms-date", buf_str(&text), e);
 }
 
@@ -227,7 +239,8 @@ decode_key(const struct secret_text *key, struct room out, size_t *n, struct err
 }
 
 static int
-add_signature(const struct sharedkey *s, struct http_attempt *at, struct span to_sign, struct err *e)
+add_signature(const struct sharedkey *s, struct http_attempt *at, struct span to_sign,
+	      struct err *e)
 {
 	uint8_t *key = secret_alloc(KEY_MAX), mac[SHA256_LEN];
 	AUTO_BUF value;
@@ -293,7 +306,8 @@ check_key(const struct secret_text *key, struct err *e)
 }
 
 int
-sharedkey_auth_new(const char *account, struct secret_text *key, struct http_auth **out, struct err *e)
+sharedkey_auth_new(const char *account, struct secret_text *key, struct http_auth **out,
+		   struct err *e)
 {
 	struct sharedkey *s;
 	int r = check_key(key, e);

@@ -25,9 +25,12 @@
 #include "base/mutex.h"
 
 static const int64_t refresh_ahead_ns = 300 * NS_PER_S;
-static const int64_t refresh_pause_ns = 30 * NS_PER_S; /* between failed renewals, and between drops */
-static const int64_t refresh_limit_ns = 60 * NS_PER_S; /* what a renewal in the background may take */
-static const int64_t refusal_ns = 5 * NS_PER_S;	       /* how long a refusal is believed without asking again */
+static const int64_t refresh_pause_ns = 30 *
+					NS_PER_S; /* between failed renewals, and between drops */
+static const int64_t refresh_limit_ns = 60 *
+					NS_PER_S; /* what a renewal in the background may take */
+static const int64_t refusal_ns =
+	5 * NS_PER_S; /* how long a refusal is believed without asking again */
 static const int64_t wait_slice_ns = NS_PER_S / 5;
 
 static const struct credential {
@@ -61,8 +64,9 @@ struct token_source {
 };
 
 int
-token_source_new(struct http_client *client, const struct identity_env *env, enum credential_kind kind,
-		 const char *resource, struct token_source **out, struct err *e)
+token_source_new(struct http_client *client, const struct identity_env *env,
+		 enum credential_kind kind, const char *resource, struct token_source **out,
+		 struct err *e)
 {
 	struct token_source *t = calloc(1, sizeof(*t));
 	pthread_condattr_t attr;
@@ -115,8 +119,8 @@ note_tried(char *tried, size_t n, const char *name, const struct err *why)
 
 /* The credentials in their order, until one gives a token or refuses. */
 static int
-fetch_by_chain(const struct token_source *t, struct credential_request *rq, struct token_answer *out,
-	       const struct credential **winner, struct err *e)
+fetch_by_chain(const struct token_source *t, struct credential_request *rq,
+	       struct token_answer *out, const struct credential **winner, struct err *e)
 {
 	char tried[256] = "";
 
@@ -139,13 +143,14 @@ fetch_by_chain(const struct token_source *t, struct credential_request *rq, stru
 		note_tried(tried, sizeof(tried), c->name, &why);
 	}
 	(void)err_set(e, EACCES, "no credential for %s (%s)", t->resource, tried);
-	return err_mark(e, "auth.entra", "set the variables of a service principal, or run az login");
+	return err_mark(e, "auth.entra",
+			"set the variables of a service principal, or run az login");
 }
 
 /* Asks for a token; no lock is held. */
 static int
-fetch(const struct token_source *t, const struct credential *known, struct deadline d, struct token_answer *out,
-      const struct credential **winner, struct err *e)
+fetch(const struct token_source *t, const struct credential *known, struct deadline d,
+      struct token_answer *out, const struct credential **winner, struct err *e)
 {
 	struct credential_request rq = { t->client, t->env, t->resource, d, known != NULL };
 	int r;
@@ -178,7 +183,8 @@ store_locked(struct token_source *t, const struct token_answer *a, int64_t asked
 
 /* One round: fetches, and tells those who wait.  Entered with `fetching` set by the caller. */
 static int
-fetch_round(struct token_source *t, const struct credential *known, struct deadline d, struct err *e)
+fetch_round(struct token_source *t, const struct credential *known, struct deadline d,
+	    struct err *e)
 {
 	const int64_t asked_at = clock_now_ns();
 	const struct credential *winner = NULL;
@@ -209,7 +215,8 @@ renew(void *arg)
 	struct err e = { 0 };
 
 	if (fetch_round(t, t->winner, deadline_in(refresh_limit_ns), &e) < 0 && e.no != ECANCELED)
-		log_err(LOG_LEVEL_WARNING, &e, "renewing the token for %s; the old one serves until it ends", t->resource);
+		log_err(LOG_LEVEL_WARNING, &e,
+			"renewing the token for %s; the old one serves until it ends", t->resource);
 	return NULL;
 }
 
@@ -232,14 +239,20 @@ start_renewal_locked(struct token_source *t)
 		t->refresh_at_ns = clock_now_ns() + refresh_pause_ns;
 }
 
-/* A failure that says more about the one who fetched, or about this moment, than about the identity. */
+/*
+ * A failure that says more about the one who fetched, or about this moment, than about the
+ * identity.
+ */
 static bool
 is_own_failure(const struct err *e)
 {
 	return e->no == ETIMEDOUT || e->no == ENOMEM;
 }
 
-/* Waits for the round of another thread.  1: look again; else the failure of that round, or the caller's deadline. */
+/*
+ * Waits for the round of another thread.  1: look again; else the failure of that round, or the
+ * caller's deadline.
+ */
 static int
 wait_round_locked(struct token_source *t, struct deadline d, struct err *e)
 {
@@ -250,7 +263,8 @@ wait_round_locked(struct token_source *t, struct deadline d, struct err *e)
 		struct timespec until;
 
 		if (left == 0) {
-			(void)err_set(e, ETIMEDOUT, "no token for %s before the deadline", t->resource);
+			(void)err_set(e, ETIMEDOUT, "no token for %s before the deadline",
+				      t->resource);
 			return err_mark(e, "net.deadline", NULL);
 		}
 		if (left > wait_slice_ns)
@@ -327,7 +341,10 @@ token_source_drop(struct token_source *t, const struct secret_text *refused)
 
 	mutex_lock(&t->lock);
 	if (t->token != NULL && t->token == refused) {
-		/* A service that refuses every token must not make us ask for one with every request. */
+		/*
+		 * A service that refuses every token must not make us ask for one with every
+		 * request.
+		 */
 		again = t->dropped_at_ns == 0 || now - t->dropped_at_ns >= refresh_pause_ns;
 		if (again) {
 			secret_text_free(t->token);

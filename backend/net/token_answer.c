@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What token endpoints answer, right or wrong: see credential.h.  Source: docs/FORMATS.md, "Entra tokens". */
+/*
+ * What token endpoints answer, right or wrong: see credential.h.  Source: docs/FORMATS.md, "Entra
+ * tokens".
+ */
 #include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
@@ -45,7 +48,7 @@ seconds(const json_t *object, const char *name, uint64_t *out)
 }
 
 int
-token_take(const char *who, const char *token, struct secret_text **out, struct err *e)
+token_answer_take(const char *who, const char *token, struct secret_text **out, struct err *e)
 {
 	size_t n = strlen(token);
 
@@ -55,7 +58,8 @@ token_take(const char *who, const char *token, struct secret_text **out, struct 
 	}
 	for (size_t i = 0; i < n; i++)
 		if (token[i] <= ' ' || token[i] > '~') {
-			(void)err_set(e, EACCES, "%s: the token holds characters that no token has", who);
+			(void)err_set(e, EACCES, "%s: the token holds characters that no token has",
+				      who);
 			return err_mark(e, "auth.entra", NULL);
 		}
 	return secret_text_new(span_of(token, n), out, e);
@@ -103,7 +107,7 @@ token_answer_parse(const char *who, struct span text, struct token_answer *out, 
 		return not_a_token(who, "holds a token of a foreign type", e);
 	if (!lifetime(j, &a))
 		return not_a_token(who, "holds a token that has no lifetime left", e);
-	r = token_take(who, token, &a.token, e);
+	r = token_answer_take(who, token, &a.token, e);
 	if (r < 0)
 		return r;
 	*out = a;
@@ -111,7 +115,7 @@ token_answer_parse(const char *who, struct span text, struct token_answer *out, 
 }
 
 uint64_t
-token_aadsts(const char *text)
+token_answer_aadsts(const char *text)
 {
 	const char *at = strstr(text, "AADSTS");
 	uint64_t code;
@@ -124,7 +128,10 @@ token_aadsts(const char *text)
 	return n <= 9 && u64_parse(at, n, &code) ? code : 0;
 }
 
-/* Only what such a value consists of: the text comes from a stranger, and what we sent could be echoed in it. */
+/*
+ * Only what such a value consists of: the text comes from a stranger, and what we sent could be
+ * echoed in it.
+ */
 static void
 copy_word(char *out, size_t n, const char *text)
 {
@@ -151,8 +158,9 @@ token_refusal_parse(struct span text, struct token_refusal *out)
 	*out = (struct token_refusal){ 0 };
 	copy_word(out->error, 40, json_string_value(json_object_get(j, "error")));
 	copy_word(out->correlation, 40, json_string_value(json_object_get(j, "correlation_id")));
-	if (json_is_integer(json_array_get(codes, 0)) && json_integer_value(json_array_get(codes, 0)) > 0)
+	if (json_is_integer(json_array_get(codes, 0)) &&
+	    json_integer_value(json_array_get(codes, 0)) > 0)
 		out->code = (uint64_t)json_integer_value(json_array_get(codes, 0));
 	else if (description != NULL)
-		out->code = token_aadsts(description);
+		out->code = token_answer_aadsts(description);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* URLs: see url.h.  What libcurl would read in another way than we do (odd IPv4 spellings, backslashes) is refused. */
+/*
+ * URLs: see url.h.  What libcurl would read in another way than we do (odd IPv4 spellings,
+ * backslashes) is refused.
+ */
 #include "backend/net/url.h"
 
 #include <arpa/inet.h>
@@ -50,7 +53,10 @@ is_ipv6_literal(const char *host, size_t n)
 	return inet_pton(AF_INET6, text, &in6) == 1;
 }
 
-/* A last label that looks like a number makes the whole an IPv4 address to libcurl: only the plain form may pass. */
+/*
+ * A last label that looks like a number makes the whole an IPv4 address to libcurl: only the
+ * plain form may pass.
+ */
 static bool
 is_name_or_ipv4(const char *host)
 {
@@ -58,7 +64,7 @@ is_name_or_ipv4(const char *host)
 	struct in_addr in;
 
 	last = last == NULL ? host : last + 1;
-	if (isdigit((unsigned char)last[0]) && (last[strspn(last, "0123456789")] == '\0' || last[1] == 'x'))
+	if (last[strspn(last, "0123456789")] == '\0' || strncmp(last, "0x", 2) == 0)
 		return inet_pton(AF_INET, host, &in) == 1;
 	return true;
 }
@@ -76,7 +82,8 @@ is_host(const char *host, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (host[i] == '.' && previous == '.')
 			return false;
-		if (host[i] != '.' && host[i] != '-' && host[i] != '_' && !isalnum((unsigned char)host[i]))
+		if (host[i] != '.' && host[i] != '-' && host[i] != '_' &&
+		    !isalnum((unsigned char)host[i]))
 			return false;
 		previous = host[i];
 	}
@@ -160,7 +167,8 @@ url_parse(const char *text, struct url *out, struct err *e)
 	if (strlen(text) > URL_MAX)
 		return err_set(e, EINVAL, "the URL is longer than %d bytes", URL_MAX);
 	if (!all_printable(text))
-		return err_set(e, EINVAL, "the URL holds a blank, a backslash or a byte that is not ASCII");
+		return err_set(e, EINVAL,
+			       "the URL holds a blank, a backslash or a byte that is not ASCII");
 	if (strchr(text, '#') != NULL)
 		return err_set(e, EINVAL, "the URL holds a fragment");
 	r = take_parts(text, &u, e);
@@ -294,7 +302,8 @@ url_decode(struct buf *out, const char *text, size_t n, struct err *e)
 	for (size_t i = 0; i < n; i++) {
 		int v = text[i] == '%' ? escaped_byte(text + i, n - i) : (unsigned char)text[i];
 		uint8_t c = (uint8_t)v;
-		int r = v < 0 ? err_set(e, EINVAL, "malformed percent-encoding") : buf_add(out, &c, 1, e);
+		int r = v < 0 ? err_set(e, EINVAL, "malformed percent-encoding")
+			      : buf_add(out, &c, 1, e);
 
 		if (r < 0) {
 			out->n = before;

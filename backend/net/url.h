@@ -14,11 +14,14 @@ struct url {
 	char *host;    /* lower case; IPv6 in brackets; never empty */
 	uint16_t port; /* as given, or 443 / 80 */
 	bool port_given;
-	char *path;    /* as written, still encoded; "" or begins with '/' */
-	char *query;   /* without '?', NULL when absent; may hold a SAS: never log it */
+	char *path;  /* as written, still encoded; "" or begins with '/' */
+	char *query; /* without '?', NULL when absent; may hold a SAS: never log it */
 };
 
-/* -EINVAL: not http(s), user info, fragment, empty or odd host, port out of range, control characters or blanks, longer than 8 KiB. */
+/*
+ * -EINVAL: not http(s), user info, fragment, empty or odd host, port out of range, control
+ * characters or blanks, longer than 8 KiB.
+ */
 int url_parse(const char *text, struct url *out, struct err *e) MUST_CHECK;
 void url_clear(struct url *u);
 #define AUTO_URL struct url CLEANUP(url_clear)
@@ -33,7 +36,8 @@ bool url_is_loopback(const struct url *u);
 bool url_is_link_local(const struct url *u);
 
 /* Appends n bytes percent-encoded: unreserved characters stay, and '/' where keep_slash. */
-int url_encode(struct buf *out, const char *bytes, size_t n, bool keep_slash, struct err *e) MUST_CHECK;
+int url_encode(struct buf *out, const char *bytes, size_t n, bool keep_slash,
+	       struct err *e) MUST_CHECK;
 
 /* Decodes %XX (and nothing else) in text; -EINVAL on a malformed escape or an encoded NUL. */
 int url_decode(struct buf *out, const char *text, size_t n, struct err *e) MUST_CHECK;

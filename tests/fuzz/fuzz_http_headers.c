@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Target: headers_add_line, headers_finish, http_header_get (backend/net/headers.c) and retry_after_ns (backend/net/retry.c).
- * Input: response headers, a line after each LF.  Properties: no more is kept than the ceiling; a
- * range that is reported lies within its total; pauses are never negative; no value holds a line break.
+ * Target: headers_add_line, headers_finish, http_header_get (backend/net/headers.c) and
+ * retry_after_ns (backend/net/retry.c). Input: response headers, a line after each LF.
+ * Properties: no more is kept than the ceiling; a range that is reported lies within its total;
+ * pauses are never negative; no value holds a line break.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Target: url_parse, url_origin, url_encode and url_decode (backend/net/url.c).
- * Input: a URL.  Properties: the origin of what is accepted parses to the same host and port; a loopback host is never
- * a name; what is encoded decodes to the same bytes.
+ * Input: a URL.  Properties: the origin of what is accepted parses to the same host and port; a
+ * loopback host is never a name; what is encoded decodes to the same bytes.
  */
 #include <stdint.h>
 #include <stdlib.h>

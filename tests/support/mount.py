@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # Exit statuses that are a tool's verdict rather than the program's: LSan and ASan, TSan, valgrind (ours).
 VERDICTS = {1: "the program, ASan or LeakSanitizer", 66: "ThreadSanitizer", 99: "valgrind"}
 REPORT = re.compile(r"(ERROR|WARNING): (Address|Leak|Thread)Sanitizer|runtime error: |== (Invalid|Conditional jump)")
-LINE = re.compile(r"^(?:\S+ )*?(error|warning|info|debug) ([a-z0-9_]+(?:\.[a-z0-9_-]+)+) (.*)$", re.IGNORECASE)
+LINE = re.compile(r"^(?:\S+ )*?(error|warning|info|debug|[EWID]) ([a-z0-9_]+(?:\.[a-z0-9_-]+)+) (.*)$", re.IGNORECASE)
 
 
 def binary():

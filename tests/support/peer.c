@@ -47,7 +47,8 @@ static bool
 link_write(struct link *l, const char *bytes, size_t n)
 {
 	while (n > 0) {
-		ssize_t did = l->ssl != NULL ? SSL_write(l->ssl, bytes, (int)n) : send(l->fd, bytes, n, MSG_NOSIGNAL);
+		ssize_t did = l->ssl != NULL ? SSL_write(l->ssl, bytes, (int)n)
+					     : send(l->fd, bytes, n, MSG_NOSIGNAL);
 
 		if (did <= 0)
 			return false;
@@ -130,7 +131,8 @@ answer(struct link *l, const struct peer_reply *r)
 			(void)usleep(5000);
 		return false;
 	case PEER_REPEAT:
-		while (!atomic_load(&l->peer->ending) && link_write(l, r->repeat, strlen(r->repeat)))
+		while (!atomic_load(&l->peer->ending) &&
+		       link_write(l, r->repeat, strlen(r->repeat)))
 			;
 		return false;
 	default:
@@ -205,7 +207,8 @@ accept_all(void *arg)
 struct peer *
 peer_start(const struct peer_config *cfg)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct peer *p = calloc(1, sizeof(*p));
 	socklen_t n = sizeof(at);
 
@@ -216,8 +219,8 @@ peer_start(const struct peer_config *cfg)
 	p->ctx = cfg->tls ? testcert_server(cfg->cert) : NULL;
 	(void)pthread_mutex_init(&p->lock, NULL);
 	p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (p->fd < 0 || bind(p->fd, (struct sockaddr *)&at, sizeof(at)) != 0 || listen(p->fd, 256) != 0 ||
-	    getsockname(p->fd, (struct sockaddr *)&at, &n) != 0)
+	if (p->fd < 0 || bind(p->fd, (struct sockaddr *)&at, sizeof(at)) != 0 ||
+	    listen(p->fd, 256) != 0 || getsockname(p->fd, (struct sockaddr *)&at, &n) != 0)
 		abort();
 	(void)snprintf(p->url, sizeof(p->url), "%s://127.0.0.1:%u", cfg->tls ? "https" : "http",
 		       (unsigned)ntohs(at.sin_port));
@@ -297,7 +300,8 @@ peer_drop_idle(struct peer *p)
 	pthread_mutex_lock(&p->lock);
 	for (unsigned i = 0; i < p->n_links; i++)
 		if (p->links[i]->fd >= 0 && p->links[i]->waiting) {
-			(void)setsockopt(p->links[i]->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+			(void)setsockopt(p->links[i]->fd, SOL_SOCKET, SO_LINGER, &reset,
+					 sizeof(reset));
 			(void)shutdown(p->links[i]->fd, SHUT_RDWR);
 		}
 	pthread_mutex_unlock(&p->lock);

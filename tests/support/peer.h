@@ -46,7 +46,9 @@ void peer_stop(struct peer *p);
 const char *peer_url(const struct peer *p);
 unsigned peer_connections(struct peer *p);
 unsigned peer_requests(struct peer *p);
-/* The i-th request as received, headers and body; NULL when there were fewer.  Owned by the peer. */
+/*
+ * The i-th request as received, headers and body; NULL when there were fewer.  Owned by the peer.
+ */
 const char *peer_request(struct peer *p, unsigned i);
 /* Closes the connections that are idle now, as a server does with old ones. */
 void peer_drop_idle(struct peer *p);

@@ -49,7 +49,8 @@ cert_new(EVP_PKEY *key, const char *name, long from_s, long to_s, X509_NAME *iss
 	(void)X509_gmtime_adj(X509_getm_notBefore(cert), from_s);
 	(void)X509_gmtime_adj(X509_getm_notAfter(cert), to_s);
 	(void)X509_set_pubkey(cert, key);
-	(void)X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+	(void)X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name,
+					 -1, -1, 0);
 	(void)X509_set_issuer_name(cert, issuer != NULL ? issuer : subject);
 	return cert;
 }
@@ -92,15 +93,18 @@ testcert_server(enum testcert_kind kind)
 {
 	EVP_PKEY *key = must(EVP_EC_gen("P-256"));
 	bool self = kind == TESTCERT_SELF_SIGNED;
-	long from = kind == TESTCERT_NOT_YET ? 7200 : -7200, to = kind == TESTCERT_EXPIRED ? -3600 : 86400;
+	long from = kind == TESTCERT_NOT_YET ? 7200 : -7200,
+	     to = kind == TESTCERT_EXPIRED ? -3600 : 86400;
 	SSL_CTX *ctx;
 	X509 *cert;
 
 	(void)testcert_ca_file();
 	cert = cert_new(key, "server", from, to, self ? NULL : X509_get_subject_name(ca.cert));
 	add_extension(cert, NID_subject_alt_name,
-		      kind == TESTCERT_WRONG_HOST ? "DNS:elsewhere.example" : "DNS:localhost,IP:127.0.0.1");
-	add_extension(cert, NID_ext_key_usage, kind == TESTCERT_WRONG_USE ? "clientAuth" : "serverAuth");
+		      kind == TESTCERT_WRONG_HOST ? "DNS:elsewhere.example"
+						  : "DNS:localhost,IP:127.0.0.1");
+	add_extension(cert, NID_ext_key_usage,
+		      kind == TESTCERT_WRONG_USE ? "clientAuth" : "serverAuth");
 	(void)X509_sign(cert, self ? key : ca.key, EVP_sha256());
 	ctx = must(SSL_CTX_new(TLS_server_method()));
 	if (SSL_CTX_use_certificate(ctx, cert) != 1 || SSL_CTX_use_PrivateKey(ctx, key) != 1)

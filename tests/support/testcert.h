@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Certificates made while a test runs: one authority, and server certificates that are right or wrong in one way each. */
+/*
+ * Certificates made while a test runs: one authority, and server certificates that are right or
+ * wrong in one way each.
+ */
 #ifndef TESTS_SUPPORT_TESTCERT_H
 #define TESTS_SUPPORT_TESTCERT_H
 
@@ -15,10 +18,16 @@ enum testcert_kind {
 	TESTCERT_OLD_TLS    /* good, but the server speaks nothing newer than TLS 1.1 */
 };
 
-/* The file with the authority's certificate (PEM), made at first use in a temporary directory and removed at exit. */
+/*
+ * The file with the authority's certificate (PEM), made at first use in a temporary directory and
+ * removed at exit.
+ */
 const char *testcert_ca_file(void);
 
-/* A server's side with a fresh key and certificate of that kind.  Aborts on failure: the test could not run. */
+/*
+ * A server's side with a fresh key and certificate of that kind.  Aborts on failure: the test
+ * could not run.
+ */
 SSL_CTX *testcert_server(enum testcert_kind kind);
 
 #endif

@@ -141,7 +141,7 @@ the_order_of_credentials_is_kept(void **state)
 		if (wanted)
 			assert_int_equal(connection_parse(env.connection, &connection, &e), 0);
 		assert_int_equal(source_parse(cfg.source, NULL, &src, &e), 0);
-		r = storage_credential_pick(&env, wanted ? &connection : NULL, &cfg, &src, &c, &e);
+		r = credentials_pick_storage(&env, wanted ? &connection : NULL, &cfg, &src, &c, &e);
 		if (r != -picks[i].no)
 			fail_msg("%s: %d %s", picks[i].label, r, e.text);
 		if (r == 0) {
@@ -167,7 +167,7 @@ a_key_file_that_others_may_read_is_refused_by_name(void **state)
 	(void)state;
 	assert_int_equal(source_parse(cfg.source, NULL, &src, &e), 0);
 	assert_int_equal(chmod(key_file, 0640), 0);
-	assert_int_equal(storage_credential_pick(&env, NULL, &cfg, &src, &c, &e), -EACCES);
+	assert_int_equal(credentials_pick_storage(&env, NULL, &cfg, &src, &c, &e), -EACCES);
 	assert_non_null(strstr(e.text, key_file));
 	assert_int_equal(chmod(key_file, 0600), 0);
 }
@@ -195,7 +195,7 @@ the_vault_has_its_own_credential_or_the_common_one(void **state)
 		enum credential_kind kind = CREDENTIAL_CHAIN;
 		struct err e = { 0 };
 
-		assert_int_equal(vault_credential_pick(&cfg, &kind, &e), -cases[i].no);
+		assert_int_equal(credentials_pick_vault(&cfg, &kind, &e), -cases[i].no);
 		assert_int_equal(kind, cases[i].kind);
 	}
 }

@@ -289,7 +289,7 @@ test_a_file_has_a_head_and_sections(void **state)
 	assert_string_equal(found(&o, &o.sections[0], OPT_SOURCE), "dir:/a");
 	assert_int_equal(options_find(&o, &o.sections[0], OPT_VAULT)->n, 2);
 	assert_string_equal(found(&o, &o.sections[0], OPT_V1), "read");
-	assert_string_equal(o.sections[1].path, " b/c ");
+	assert_string_equal(o.sections[1].path, "b/c");
 	assert_string_equal(found(&o, &o.sections[1], OPT_V1), "deny");
 	assert_null(found(&o, &o.sections[1], OPT_VAULT));
 	assert_string_equal(found(&o, NULL, OPT_MEMORY), "64M");

@@ -1,90 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The keyring: backend/keys/keyring.c and keycache.c, over a provider that the test steers. */
+/* The keyring, one caller at a time: backend/keys/keyring.c and keycache.c. */
 #include <errno.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "backend/keys/keyring.h"
-
-enum { THREADS = 64 };
-
-/* ---- a provider on strings ---- */
-
-struct steered {
-	struct provider base;
-	const char *prefix; /* claims the key ids that begin so */
-	atomic_uint calls;
-	atomic_int fail;	 /* errno of the next calls, 0 = succeed */
-	atomic_uint fail_calls;	 /* how many of them fail; UINT_MAX: all */
-	atomic_bool gate_closed; /* calls wait while it is */
-	atomic_uint inside;
-	uint8_t plain[CEK_UNWRAPPED_MAX];
-	size_t n_plain;
-};
-
-static bool
-steered_claims(struct provider *p, const char *kid)
-{
-	const struct steered *s = (struct steered *)p;
-
-	return strncmp(kid, s->prefix, strlen(s->prefix)) == 0;
-}
-
-static int
-steered_unwrap(struct provider *p, const char *kid, enum wrap_alg alg, struct span wrapped,
-	       struct deadline d, struct room out, size_t *out_n, struct err *e)
-{
-	struct steered *s = (struct steered *)p;
-	unsigned call = atomic_fetch_add(&s->calls, 1);
-
-	(void)kid;
-	(void)alg;
-	(void)wrapped;
-	(void)d;
-	atomic_fetch_add(&s->inside, 1);
-	while (atomic_load(&s->gate_closed))
-		usleep(1000);
-	if (atomic_load(&s->fail) != 0 && call < atomic_load(&s->fail_calls))
-		return err_set(e, atomic_load(&s->fail), "as the test wants");
-	memcpy(out.p, s->plain, s->n_plain);
-	*out_n = s->n_plain;
-	return 0;
-}
-
-static void
-steered_free(struct provider *p)
-{
-	(void)p;
-}
-
-static const struct provider_ops steered_ops = {
-	.name = "steered",
-	.claims = steered_claims,
-	.unwrap = steered_unwrap,
-	.free = steered_free,
-};
-
-static void
-steer(struct steered *s, const char *prefix)
-{
-	struct cek cek;
-
-	memset(s, 0, sizeof(*s));
-	s->base.ops = &steered_ops;
-	s->prefix = prefix;
-	s->fail_calls = (unsigned)-1;
-	memset(cek.k, 0x77, sizeof(cek.k));
-	cek_to_unwrapped(PROTOCOL_V2_0, &cek, s->plain, &s->n_plain);
-}
+#include "tests/unit/keys/steered.h"
 
 /* ---- a clock ---- */
 
@@ -112,51 +36,6 @@ stop_fake_clock(void **state)
 	(void)state;
 	clock_replace(NULL);
 	return 0;
-}
-
-/* ---- requests ---- */
-
-static uint8_t wrapped_bytes[ENVELOPE_WRAPPED_MAX + 16];
-
-static struct envelope
-request(const char *kid, size_t n_wrapped)
-{
-	return (struct envelope){
-		.protocol = PROTOCOL_V2_0,
-		.alg = WRAP_RSA_OAEP,
-		.kid = (char *)(uintptr_t)kid,
-		.wrapped = wrapped_bytes,
-		.n_wrapped = n_wrapped,
-	};
-}
-
-static struct keyring *
-ring_of(struct steered *s, struct keyring_config cfg)
-{
-	struct provider *providers[] = { &s->base };
-	struct keyring *k = NULL;
-	struct err e = { 0 };
-
-	assert_int_equal(keyring_new_take(&cfg, providers, 1, &k, &e), 0);
-	return k;
-}
-
-static const struct keyring_config hour = { .ttl_ns = 3600 * NS_PER_S };
-
-/* The errno of a request; a key that comes is put at once. */
-static int
-ask(struct keyring *k, const struct envelope *env)
-{
-	struct key_ref *ref = NULL;
-	struct err e = { 0 };
-	int r = keyring_cek(k, env, deadline_in(10 * NS_PER_S), &ref, &e);
-
-	assert_int_equal(r, -e.no);
-	assert_int_equal(r == 0, ref != NULL);
-	if (r != 0)
-		assert_string_equal(e.key, env->kid);
-	key_ref_put(ref);
-	return r;
 }
 
 /* ---- tests ---- */
@@ -214,166 +93,6 @@ whatever_differs_makes_another_entry(void **state)
 	wrapped_bytes[255] ^= 1;
 	assert_true(keyring_has(k, &env));
 	keyring_free(k);
-}
-
-struct asker {
-	pthread_t thread;
-	struct keyring *k;
-	struct envelope env;
-	int64_t patience_ns;
-	int64_t took_ns;
-	int result;
-};
-
-static void *
-asker_main(void *arg)
-{
-	struct asker *a = arg;
-	int64_t start = clock_now_ns();
-	struct key_ref *ref = NULL;
-	struct err e = { 0 };
-
-	a->result = keyring_cek(a->k, &a->env, deadline_in(a->patience_ns), &ref, &e);
-	a->took_ns = clock_now_ns() - start;
-	key_ref_put(ref);
-	return NULL;
-}
-
-static void
-start_asker(struct asker *a, struct keyring *k, const struct envelope *env, int64_t patience_ns)
-{
-	*a = (struct asker){ .k = k, .env = *env, .patience_ns = patience_ns };
-	assert_int_equal(pthread_create(&a->thread, NULL, asker_main, a), 0);
-}
-
-static void
-await_inside(struct steered *s, unsigned n)
-{
-	while (atomic_load(&s->inside) < n)
-		usleep(1000);
-}
-
-static void
-await_waiters(struct keyring *k, unsigned n)
-{
-	struct keyring_stats st;
-
-	do {
-		usleep(1000);
-		keyring_stats(k, &st);
-	} while (st.waited < n);
-}
-
-static void
-sixty_four_callers_cause_one_unwrap(void **state)
-{
-	struct steered s;
-	struct envelope env = request("k", 256);
-	struct asker askers[THREADS];
-	struct keyring *k;
-
-	(void)state;
-	steer(&s, "k");
-	s.gate_closed = true;
-	k = ring_of(&s, hour);
-	for (int i = 0; i < THREADS; i++)
-		start_asker(&askers[i], k, &env, 30 * NS_PER_S);
-	await_waiters(k, THREADS - 1);
-	s.gate_closed = false;
-	for (int i = 0; i < THREADS; i++) {
-		pthread_join(askers[i].thread, NULL);
-		assert_int_equal(askers[i].result, 0);
-	}
-	assert_int_equal(s.calls, 1);
-	keyring_free(k);
-}
-
-static void
-one_answer_reaches_all_waiters_even_when_nothing_is_kept(void **state)
-{
-	static const int results[] = { 0, EACCES, ENOKEY, EBADMSG };
-	struct envelope env = request("k", 256);
-
-	(void)state;
-	for (size_t n = 0; n < ARRAY_LEN(results); n++) {
-		struct steered s;
-		struct asker askers[8];
-		struct keyring *k;
-
-		steer(&s, "k");
-		s.fail = results[n];
-		s.gate_closed = true;
-		k = ring_of(&s, (struct keyring_config){ 0 });
-		for (size_t i = 0; i < ARRAY_LEN(askers); i++)
-			start_asker(&askers[i], k, &env, 30 * NS_PER_S);
-		await_waiters(k, ARRAY_LEN(askers) - 1);
-		s.gate_closed = false;
-		for (size_t i = 0; i < ARRAY_LEN(askers); i++) {
-			pthread_join(askers[i].thread, NULL);
-			assert_int_equal(askers[i].result, -results[n]);
-		}
-		assert_int_equal(s.calls, 1);
-		keyring_free(k);
-	}
-}
-
-static void
-a_waiter_honours_its_own_deadline(void **state)
-{
-	struct steered s;
-	struct envelope env = request("k", 256);
-	struct asker leader, waiter;
-	struct keyring *k;
-
-	(void)state;
-	steer(&s, "k");
-	s.gate_closed = true;
-	k = ring_of(&s, hour);
-	start_asker(&leader, k, &env, 30 * NS_PER_S);
-	await_inside(&s, 1);
-	start_asker(&waiter, k, &env, 50 * NS_PER_MS);
-	pthread_join(waiter.thread, NULL);
-	assert_int_equal(waiter.result, -ETIMEDOUT);
-	assert_true(waiter.took_ns >= 50 * NS_PER_MS && waiter.took_ns < 5 * NS_PER_S);
-	s.gate_closed = false;
-	pthread_join(leader.thread, NULL);
-	assert_int_equal(leader.result, 0);
-	assert_int_equal(s.calls, 1);
-	keyring_free(k);
-}
-
-static void
-a_waiter_does_not_inherit_the_leaders_bad_luck(void **state)
-{
-	static const int luck[] = { ETIMEDOUT, ECANCELED, EIO };
-	struct envelope env = request("k", 256);
-
-	(void)state;
-	for (size_t n = 0; n < ARRAY_LEN(luck); n++) {
-		struct steered s;
-		struct asker leader, waiters[4];
-		struct keyring *k;
-
-		steer(&s, "k");
-		s.fail = luck[n];
-		s.fail_calls = 1;
-		s.gate_closed = true;
-		k = ring_of(&s, hour);
-		start_asker(&leader, k, &env, 30 * NS_PER_S);
-		await_inside(&s, 1);
-		for (size_t i = 0; i < ARRAY_LEN(waiters); i++)
-			start_asker(&waiters[i], k, &env, 30 * NS_PER_S);
-		await_waiters(k, ARRAY_LEN(waiters));
-		s.gate_closed = false;
-		pthread_join(leader.thread, NULL);
-		assert_int_equal(leader.result, -luck[n]);
-		for (size_t i = 0; i < ARRAY_LEN(waiters); i++) {
-			pthread_join(waiters[i].thread, NULL);
-			assert_int_equal(waiters[i].result, 0);
-		}
-		assert_int_equal(s.calls, 2);
-		keyring_free(k);
-	}
 }
 
 static void
@@ -686,52 +405,12 @@ a_relabelled_blob_gets_no_key(void **state)
 	}
 }
 
-static void *
-churn(void *arg)
-{
-	struct keyring *k = arg;
-
-	for (int i = 0; i < 200; i++) {
-		struct envelope env = request("k", 256 + (size_t)(i * 7 % 13));
-		struct key_ref *ref = NULL;
-		struct err e = { 0 };
-
-		if (keyring_cek(k, &env, deadline_in(10 * NS_PER_S), &ref, &e) == 0 &&
-		    key_ref_cek(ref)->k[31] != 0x77)
-			abort();
-		(void)keyring_has(k, &env);
-		key_ref_put(ref);
-	}
-	return NULL;
-}
-
-static void
-many_threads_may_share_a_small_keyring(void **state)
-{
-	struct steered s;
-	pthread_t threads[8];
-	struct keyring *k;
-
-	(void)state;
-	steer(&s, "k");
-	k = ring_of(&s, (struct keyring_config){ .ttl_ns = NS_PER_MS, .max_entries = 3 });
-	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, churn, k), 0);
-	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
-		pthread_join(threads[i], NULL);
-	keyring_free(k);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_key_is_asked_for_once),
 		cmocka_unit_test(whatever_differs_makes_another_entry),
-		cmocka_unit_test(sixty_four_callers_cause_one_unwrap),
-		cmocka_unit_test(one_answer_reaches_all_waiters_even_when_nothing_is_kept),
-		cmocka_unit_test(a_waiter_honours_its_own_deadline),
-		cmocka_unit_test(a_waiter_does_not_inherit_the_leaders_bad_luck),
 		cmocka_unit_test_teardown(keys_live_for_the_ttl, stop_fake_clock),
 		cmocka_unit_test(a_ttl_of_zero_keeps_nothing),
 		cmocka_unit_test_teardown(
@@ -745,7 +424,6 @@ main(void)
 		cmocka_unit_test(the_first_provider_that_claims_serves),
 		cmocka_unit_test(wrapped_bytes_of_a_wrong_length_are_not_even_sent),
 		cmocka_unit_test(a_relabelled_blob_gets_no_key),
-		cmocka_unit_test(many_threads_may_share_a_small_keyring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

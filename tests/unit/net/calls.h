@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of this directory share: a clock that only moves when somebody sleeps, and one-line calls. */
+/*
+ * What the tests of this directory share: a clock that only moves when somebody sleeps, and
+ * one-line calls.
+ */
 #ifndef TESTS_UNIT_NET_CALLS_H
 #define TESTS_UNIT_NET_CALLS_H
 
@@ -109,8 +112,8 @@ call_clear(struct call_result *c)
 
 /* Performs req on path of the peer, within ns (0 = no deadline). */
 static inline void
-call(struct http_client *client, struct http_auth *auth, struct peer *p, const char *path, struct http_request req,
-     int64_t ns, struct call_result *out)
+call(struct http_client *client, struct http_auth *auth, struct peer *p, const char *path,
+     struct http_request req, int64_t ns, struct call_result *out)
 {
 	struct deadline d = { 0 };
 

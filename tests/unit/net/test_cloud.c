@@ -9,10 +9,13 @@ vault_hosts_have_their_own_resource(void **state)
 {
 	(void)state;
 	assert_string_equal(cloud_vault_resource("v.vault.azure.net"), "https://vault.azure.net");
-	assert_string_equal(cloud_vault_resource("h.managedhsm.azure.net"), "https://managedhsm.azure.net");
-	assert_string_equal(cloud_vault_resource("v.vault.usgovcloudapi.net"), "https://vault.usgovcloudapi.net");
+	assert_string_equal(cloud_vault_resource("h.managedhsm.azure.net"),
+			    "https://managedhsm.azure.net");
+	assert_string_equal(cloud_vault_resource("v.vault.usgovcloudapi.net"),
+			    "https://vault.usgovcloudapi.net");
 	assert_string_equal(cloud_vault_resource("v.vault.azure.cn"), "https://vault.azure.cn");
-	assert_string_equal(cloud_vault_resource("vault.azure.net.evil.example"), "https://vault.azure.net");
+	assert_string_equal(cloud_vault_resource("vault.azure.net.evil.example"),
+			    "https://vault.azure.net");
 	assert_string_equal(cloud_vault_resource("127.0.0.1"), "https://vault.azure.net");
 }
 

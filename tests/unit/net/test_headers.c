@@ -33,8 +33,10 @@ headers_are_found_in_any_case_and_trimmed(void **state)
 
 	(void)state;
 	buf_init(&scratch, 100);
-	assert_int_equal(feed(&r, "HTTP/1.1 200 OK\r\nETag: \t \"0x1\" \r\nX-MS-Meta-A:\r\nContent-Length: 07\r\n"
-				  "x-ms-request-id: abc\r\n\r\n"), 0);
+	assert_int_equal(feed(&r, "HTTP/1.1 200 OK\r\nETag: \t \"0x1\" "
+				  "\r\nX-MS-Meta-A:\r\nContent-Length: 07\r\n"
+				  "x-ms-request-id: abc\r\n\r\n"),
+			 0);
 	assert_string_equal(http_header_get(&r, "etag", &scratch), "\"0x1\"");
 	assert_string_equal(http_header_get(&r, "x-ms-meta-a", &scratch), "");
 	assert_null(http_header_get(&r, "eta", &scratch));
@@ -51,7 +53,9 @@ a_new_status_line_starts_over(void **state)
 
 	(void)state;
 	buf_init(&scratch, 100);
-	assert_int_equal(feed(&r, "HTTP/1.1 100 Continue\r\nA: 1\r\n\r\nHTTP/1.1 200 OK\r\nB: 2\r\n\r\n"), 0);
+	assert_int_equal(
+		feed(&r, "HTTP/1.1 100 Continue\r\nA: 1\r\n\r\nHTTP/1.1 200 OK\r\nB: 2\r\n\r\n"),
+		0);
 	assert_null(http_header_get(&r, "a", &scratch));
 	assert_string_equal(http_header_get(&r, "b", &scratch), "2");
 }
@@ -134,12 +138,23 @@ content_ranges_are_exact_or_absent(void **state)
 		const char *value;
 		bool good;
 	} rows[] = {
-		{ "bytes 0-15/100", true },	{ "bytes 0-0/1", true },       { "bytes 5-99/100", true },
-		{ "bytes 0-100/100", false },	{ "bytes 5-4/100", false },    { "bytes 0-15/*", false },
-		{ "bytes */100", false },	{ "bytes 0-15", false },       { "bytes -15/100", false },
-		{ "bytes 0-15/100 ", false },	{ "bytes=0-15/100", false },   { "items 0-15/100", false },
-		{ "bytes +0-15/100", false },	{ "", false },		       { "bytes 0-15/100,200", false },
-		{ "bytes 18446744073709551616-1/2", false }, { "bytes 0-18446744073709551615/18446744073709551615", false },
+		{ "bytes 0-15/100", true },
+		{ "bytes 0-0/1", true },
+		{ "bytes 5-99/100", true },
+		{ "bytes 0-100/100", false },
+		{ "bytes 5-4/100", false },
+		{ "bytes 0-15/*", false },
+		{ "bytes */100", false },
+		{ "bytes 0-15", false },
+		{ "bytes -15/100", false },
+		{ "bytes 0-15/100 ", false },
+		{ "bytes=0-15/100", false },
+		{ "items 0-15/100", false },
+		{ "bytes +0-15/100", false },
+		{ "", false },
+		{ "bytes 0-15/100,200", false },
+		{ "bytes 18446744073709551616-1/2", false },
+		{ "bytes 0-18446744073709551615/18446744073709551615", false },
 	};
 	uint64_t a, b, n;
 
@@ -184,7 +199,8 @@ retry_after_is_read_in_all_its_forms(void **state)
 		{ "Retry-After: Fri, 99 Nov 2026 00:00:30 GMT", 0 },
 		{ "x-ms-retry-after-ms: 20", 20 * NS_PER_MS },
 		{ "x-ms-retry-after-ms: x\r\nRetry-After: 2", 2 * NS_PER_S },
-		{ "x-ms-retry-after-ms: 18446744073709551615", INT64_C(10) * 366 * 86400 * NS_PER_S },
+		{ "x-ms-retry-after-ms: 18446744073709551615",
+		  INT64_C(10) * 366 * 86400 * NS_PER_S },
 		{ "Other: 1", 0 },
 	};
 
@@ -193,10 +209,12 @@ retry_after_is_read_in_all_its_forms(void **state)
 		AUTO_HTTP_RESPONSE r;
 		char text[200];
 
-		(void)snprintf(text, sizeof(text), "HTTP/1.1 503 Busy\r\n%s\r\n\r\n", rows[i].header);
+		(void)snprintf(text, sizeof(text), "HTTP/1.1 503 Busy\r\n%s\r\n\r\n",
+			       rows[i].header);
 		assert_int_equal(feed(&r, text), 0);
 		if (retry_after_ns(&r, FAKE_WALL_S) != rows[i].ns)
-			fail_msg("%s: %lld", rows[i].header, (long long)retry_after_ns(&r, FAKE_WALL_S));
+			fail_msg("%s: %lld", rows[i].header,
+				 (long long)retry_after_ns(&r, FAKE_WALL_S));
 	}
 }
 
@@ -210,14 +228,16 @@ pauses_grow_to_their_ceiling(void **state)
 	assert_int_equal(retry_backoff_ns(9, 30 * NS_PER_S, UINT32_MAX), 30 * NS_PER_S);
 	assert_int_equal(retry_backoff_ns(4000000000U, 30 * NS_PER_S, UINT32_MAX), 30 * NS_PER_S);
 	assert_int_equal(retry_backoff_ns(9, 30 * NS_PER_S, 0), 0);
-	assert_true(llabs(retry_backoff_ns(9, 30 * NS_PER_S, UINT32_MAX / 2) - 15 * NS_PER_S) < NS_PER_MS);
+	assert_true(llabs(retry_backoff_ns(9, 30 * NS_PER_S, UINT32_MAX / 2) - 15 * NS_PER_S) <
+		    NS_PER_MS);
 }
 
 static void
 only_passing_troubles_are_retried(void **state)
 {
 	static const int yes[] = { 408, 429, 500, 502, 503, 504, 599 };
-	static const int no[] = { 200, 206, 301, 304, 400, 401, 403, 404, 409, 412, 416, 501, 505, 600 };
+	static const int no[] = { 200, 206, 301, 304, 400, 401, 403,
+				  404, 409, 412, 416, 501, 505, 600 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(yes); i++)

@@ -13,7 +13,7 @@
 /* The published key of the storage emulator's account. */
 static const char emulator_key[] =
 	"Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-#define HOST "http://127.0.0.1:10000"
+#define HOST   "http://127.0.0.1:10000"
 #define TWELVE "\n\n\n\n\n\n\n\n\n\n\n\n"
 
 static struct secret_text *
@@ -35,23 +35,31 @@ requests_are_signed_as_the_service_does(void **state)
 	} rows[] = {
 		{ { .method = "GET",
 		    .url = HOST "/devstoreaccount1/test1/v1.0_1000",
-		    .header = { { "x-ms-version", "2021-12-02" }, { "x-ms-range", "bytes=0-15" } } },
-		  "GET" TWELVE "x-ms-date:Fri, 20 Nov 2026 00:00:00 GMT\nx-ms-range:bytes=0-15\nx-ms-version:2021-12-02\n"
+		    .header = { { "x-ms-version", "2021-12-02" },
+				{ "x-ms-range", "bytes=0-15" } } },
+		  "GET" TWELVE "x-ms-date:Fri, 20 Nov 2026 00:00:00 "
+		  "GMT\nx-ms-range:bytes=0-15\nx-ms-version:2021-12-02\n"
 		  "/devstoreaccount1/devstoreaccount1/test1/v1.0_1000",
 		  "y4F4nFJ/WOiWInc9mL538Sa1qGYe1jtvQ4l2G/r3WQo=" },
 		{ { .method = "GET",
-		    .url = HOST "/devstoreaccount1/test1?restype=container&comp=list&prefix=a/&delimiter=/&include=metadata",
+		    .url = HOST "/devstoreaccount1/test1?restype=container&comp=list&prefix=a/"
+				"&delimiter=/&include=metadata",
 		    .header = { { "x-ms-version", "2021-12-02" } } },
 		  "GET" TWELVE "x-ms-date:Fri, 20 Nov 2026 00:00:00 GMT\nx-ms-version:2021-12-02\n"
-		  "/devstoreaccount1/devstoreaccount1/test1\ncomp:list\ndelimiter:/\ninclude:metadata\nprefix:a/\n"
+		  "/devstoreaccount1/devstoreaccount1/test1\ncomp:list\ndelimiter:/"
+		  "\ninclude:metadata\nprefix:a/\n"
 		  "restype:container",
 		  "+PXberegz5glWkoYX1A45aONSCUoGI0bYQ+vf7P/0pA=" },
 		{ { .method = "PUT",
 		    .url = HOST "/devstoreaccount1/c/a%20b?comp=block&BlockId=QUE%3D&x=2&x=1&flag",
-		    .header = { { "Content-Type", "text/plain" }, { "If-Match", "\"0x1\"" }, { "X-Ms-Meta-B", "  v  " } },
+		    .header = { { "Content-Type", "text/plain" },
+				{ "If-Match", "\"0x1\"" },
+				{ "X-Ms-Meta-B", "  v  " } },
 		    .body = { (const uint8_t *)"hello", 5 } },
-		  "PUT\n\n\n5\n\ntext/plain\n\n\n\"0x1\"\n\n\n\nx-ms-date:Fri, 20 Nov 2026 00:00:00 GMT\nx-ms-meta-b:v\n"
-		  "/devstoreaccount1/devstoreaccount1/c/a%20b\nblockid:QUE=\ncomp:block\nflag:\nx:1,2",
+		  "PUT\n\n\n5\n\ntext/plain\n\n\n\"0x1\"\n\n\n\nx-ms-date:Fri, 20 Nov 2026 "
+		  "00:00:00 GMT\nx-ms-meta-b:v\n"
+		  "/devstoreaccount1/devstoreaccount1/c/"
+		  "a%20b\nblockid:QUE=\ncomp:block\nflag:\nx:1,2",
 		  NULL },
 	};
 	AUTO_SECRET_TEXT key = text_of(emulator_key);
@@ -68,7 +76,8 @@ requests_are_signed_as_the_service_does(void **state)
 		buf_init(&to_sign, 4096);
 		assert_int_equal(http_attempt_init(&at, &rows[i].req, &e), 0);
 		assert_int_equal(auth->ops->apply(auth, &at, (struct deadline){ 0 }, &e), 0);
-		assert_int_equal(sharedkey_string_to_sign("devstoreaccount1", &at, &to_sign, &e), 0);
+		assert_int_equal(sharedkey_string_to_sign("devstoreaccount1", &at, &to_sign, &e),
+				 0);
 		assert_string_equal(buf_str(&to_sign), rows[i].to_sign);
 		value = http_attempt_get(&at, "authorization");
 		assert_int_equal(strncmp(value, "SharedKey devstoreaccount1:", 27), 0);
@@ -199,7 +208,8 @@ a_renewed_sas_file_is_read_again(void **state)
 static void
 fields_of_a_sas_are_read_but_its_signature_is_not(void **state)
 {
-	AUTO_SECRET_TEXT sas = text_of("?sv=2021-12-02&sr=b&se=2026-01-01T00%3A00%3A00Z&xsr=no&sig=secret&e=&bad=%4");
+	AUTO_SECRET_TEXT sas = text_of(
+		"?sv=2021-12-02&sr=b&se=2026-01-01T00%3A00%3A00Z&xsr=no&sig=secret&e=&bad=%4");
 	char out[32];
 
 	(void)state;
@@ -220,12 +230,19 @@ static void
 values_that_would_break_a_request_are_refused(void **state)
 {
 	static const struct http_header rows[] = {
-		{ "x-a", "1\r\nX-Evil: 1" }, { "x-a", "1\n" }, { "x a", "1" }, { "", "1" }, { "x:a", "1" }, { "x-a", "\x7f" },
+		{ "x-a", "1\r\nX-Evil: 1" },
+		{ "x-a", "1\n" },
+		{ "x a", "1" },
+		{ "", "1" },
+		{ "x:a", "1" },
+		{ "x-a", "\x7f" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		const struct http_request req = { .method = "GET", .url = "https://h/", .header = { rows[i] } };
+		const struct http_request req = { .method = "GET",
+						  .url = "https://h/",
+						  .header = { rows[i] } };
 		AUTO_HTTP_ATTEMPT at;
 		struct err e = { 0 };
 

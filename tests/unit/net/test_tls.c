@@ -24,7 +24,8 @@ only_a_good_certificate_is_believed(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct peer *p = peer_start(&(struct peer_config){ .tls = true, .cert = rows[i].kind, PEER_SCRIPT(hi) });
+		struct peer *p = peer_start(&(struct peer_config){
+			.tls = true, .cert = rows[i].kind, PEER_SCRIPT(hi) });
 		struct http_client *c = tls_client();
 		struct call_result out;
 
@@ -90,16 +91,19 @@ no_session_key_is_written(void **state)
 static void
 a_proxy_is_used_only_when_asked_for(void **state)
 {
-	static const struct peer_reply refusing[] = { { .text = "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n" } };
+	static const struct peer_reply refusing[] = {
+		{ .text = "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n" }
+	};
 	struct peer *p = peer_start(&(struct peer_config){ PEER_SCRIPT(hi) });
 	struct peer *proxy = peer_start(&(struct peer_config){ PEER_SCRIPT(refusing) });
-	const struct http_config none = { 0 }, from_env = { .proxy = "env" }, named = { .proxy = peer_url(proxy) };
+	const struct http_config none = { 0 }, from_env = { .proxy = "env" },
+				 named = { .proxy = peer_url(proxy) };
 	const struct {
 		const struct http_config *cfg;
 		bool direct;
 		int status;
 	} rows[] = {
-		{ &none, false, 200 }, { &from_env, false, 403 }, { &from_env, true, 200 },
+		{ &none, false, 200 },	{ &from_env, false, 403 }, { &from_env, true, 200 },
 		{ &named, false, 403 }, { &named, true, 200 },
 	};
 	static const char *const variables[] = { "http_proxy", "HTTPS_PROXY", "ALL_PROXY" };
@@ -111,7 +115,8 @@ a_proxy_is_used_only_when_asked_for(void **state)
 		struct http_client *c = client_of(rows[i].cfg);
 		struct call_result out;
 
-		call(c, NULL, p, "/x", (struct http_request){ .direct = rows[i].direct }, 10 * NS_PER_S, &out);
+		call(c, NULL, p, "/x", (struct http_request){ .direct = rows[i].direct },
+		     10 * NS_PER_S, &out);
 		assert_int_equal(out.rc, 0);
 		if (out.r.status != rows[i].status)
 			fail_msg("row %zu: %d", i, out.r.status);
@@ -129,7 +134,8 @@ static void
 a_token_never_reaches_another_host(void **state)
 {
 	static const struct peer_reply tokens[] = {
-		{ .text = "HTTP/1.1 200 OK\r\nContent-Length: 45\r\n\r\n{\"access_token\":\"canary\",\"expires_in\":\"3600\"}" },
+		{ .text = "HTTP/1.1 200 OK\r\nContent-Length: "
+			  "45\r\n\r\n{\"access_token\":\"canary\",\"expires_in\":\"3600\"}" },
 	};
 	char redirect[200];
 	struct peer *issuer = peer_start(&(struct peer_config){ .tls = true, PEER_SCRIPT(tokens) });
@@ -146,7 +152,8 @@ a_token_never_reaches_another_host(void **state)
 
 	(void)state;
 	(void)snprintf(authority, sizeof(authority), "%s", peer_url(issuer));
-	(void)snprintf(redirect, sizeof(redirect), "HTTP/1.1 302 F\r\nLocation: %s/\r\nContent-Length: 0\r\n\r\n",
+	(void)snprintf(redirect, sizeof(redirect),
+		       "HTTP/1.1 302 F\r\nLocation: %s/\r\nContent-Length: 0\r\n\r\n",
 		       peer_url(second));
 	assert_int_equal(secret_text_new(span_str("s"), &env.client_secret, &e), 0);
 	assert_int_equal(token_source_new(c, &env, CREDENTIAL_ENVIRONMENT, "https://r", &t, &e), 0);
@@ -186,7 +193,8 @@ main(void)
 	};
 	int fd = mkstemp(key_log);
 
-	if (fd < 0 || close(fd) != 0 || unlink(key_log) != 0 || setenv("SSLKEYLOGFILE", key_log, 1) != 0)
+	if (fd < 0 || close(fd) != 0 || unlink(key_log) != 0 ||
+	    setenv("SSLKEYLOGFILE", key_log, 1) != 0)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Entra tokens: each credential, their chain, and when a token is asked for, renewed and forgotten. */
+/*
+ * Entra tokens: each credential, their chain, and when a token is asked for, renewed and forgotten.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -10,13 +12,18 @@
 
 #include "backend/net/token.h"
 
-#define RESOURCE "https://vault.azure.net"
+#define RESOURCE	       "https://vault.azure.net"
 #define REPLY(status, n, body) "HTTP/1.1 " status "\r\nContent-Length: " n "\r\n\r\n" body
-#define TOKEN_1 REPLY("200 OK", "63", "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"access_token\":\"eyJ1\"}")
-#define TOKEN_2 REPLY("200 OK", "63", "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"access_token\":\"eyJ2\"}")
-#define REFUSED                                                                                                   \
-	REPLY("401 Unauthorized", "130",                                                                         \
-	      "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: hush\",\"error_codes\":[7000215]," \
+#define TOKEN_1               \
+	REPLY("200 OK", "63", \
+	      "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"access_token\":\"eyJ1\"}")
+#define TOKEN_2               \
+	REPLY("200 OK", "63", \
+	      "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"access_token\":\"eyJ2\"}")
+#define REFUSED                                                                       \
+	REPLY("401 Unauthorized", "130",                                              \
+	      "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: " \
+	      "hush\",\"error_codes\":[7000215],"                                     \
 	      "\"correlation_id\":\"c0ffee-1\"  }        ")
 
 /* An issuer, and identities that point to it. */
@@ -50,7 +57,8 @@ secret(const char *s)
 static void
 set_up(struct fixture *f, const struct peer_reply *script, size_t n)
 {
-	*f = (struct fixture){ .p = peer_start(&(struct peer_config){ .script = script, .n_script = n }) };
+	*f = (struct fixture){ .p = peer_start(
+				       &(struct peer_config){ .script = script, .n_script = n }) };
 	f->c = plain_client();
 	f->env.authority = copy(peer_url(f->p));
 	f->env.imds_host = copy("http://127.0.0.1:1");
@@ -120,8 +128,10 @@ a_client_secret_is_exchanged(void **state)
 	seen = peer_request(f.p, 0);
 	assert_begins(seen, "POST /tenant-1/oauth2/v2.0/token HTTP/1.1\r\n");
 	assert_non_null(strstr(seen, "Content-Type: application/x-www-form-urlencoded\r\n"));
-	assert_non_null(strstr(seen, "\r\n\r\ngrant_type=client_credentials&client_id=client-1&"
-				     "scope=https%3A%2F%2Fvault.azure.net%2F.default&client_secret=p%26ss%20word"));
+	assert_non_null(strstr(
+		seen,
+		"\r\n\r\ngrant_type=client_credentials&client_id=client-1&"
+		"scope=https%3A%2F%2Fvault.azure.net%2F.default&client_secret=p%26ss%20word"));
 	tear_down(&f);
 }
 
@@ -156,7 +166,8 @@ a_federated_token_is_read_for_each_request(void **state)
 	write_text(path, "assert.two\n", 0644);
 	fake_sleep(3601 * NS_PER_S);
 	assert_int_equal(get(&f, "eyJ2"), 0);
-	assert_non_null(strstr(peer_request(f.p, 0), "client-assertion-type%3Ajwt-bearer&client_assertion=assert.one"));
+	assert_non_null(strstr(peer_request(f.p, 0),
+			       "client-assertion-type%3Ajwt-bearer&client_assertion=assert.one"));
 	assert_non_null(strstr(peer_request(f.p, 1), "&client_assertion=assert.two"));
 	assert_int_equal(unlink(path), 0);
 	tear_down(&f);
@@ -166,7 +177,8 @@ static void
 an_app_asks_its_own_endpoint(void **state)
 {
 	static const struct peer_reply script[] = {
-		{ .text = REPLY("200 OK", "49", "{\"expires_on\":\"1795136400\",\"access_token\":\"eyJ1\"}") },
+		{ .text = REPLY("200 OK", "49",
+				"{\"expires_on\":\"1795136400\",\"access_token\":\"eyJ1\"}") },
 	};
 	char endpoint[80];
 	struct fixture f;
@@ -180,10 +192,12 @@ an_app_asks_its_own_endpoint(void **state)
 	make_source(&f, CREDENTIAL_MANAGED);
 	assert_int_equal(get(&f, "eyJ1"), 0);
 	assert_string_equal(token_source_credential(f.t), "managed");
-	assert_begins(peer_request(f.p, 0), "GET /msi/token?api-version=2019-08-01&resource=https%3A%2F%2Fvault"
-						       ".azure.net&client_id=user-1 HTTP/1.1\r\n");
+	assert_begins(peer_request(f.p, 0),
+		      "GET /msi/token?api-version=2019-08-01&resource=https%3A%2F%2Fvault"
+		      ".azure.net&client_id=user-1 HTTP/1.1\r\n");
 	assert_non_null(strstr(peer_request(f.p, 0), "X-IDENTITY-HEADER: header-secret\r\n"));
-	fake_sleep(3599 * NS_PER_S); /* expires_on is an hour after the start of the fake wall clock */
+	fake_sleep(3599 *
+		   NS_PER_S); /* expires_on is an hour after the start of the fake wall clock */
 	assert_int_equal(get(&f, "eyJ1"), 0);
 	tear_down(&f);
 }
@@ -213,8 +227,9 @@ the_metadata_service_is_probed_once(void **state)
 	assert_int_equal(get(&f, "eyJ2"), 0);
 	assert_int_equal(peer_requests(f.p), 5);
 	for (unsigned i = 0; i < 5; i++) {
-		assert_begins(peer_request(f.p, i), "GET /metadata/identity/oauth2/token?api-version=2018-02-01&"
-							       "resource=https%3A%2F%2Fvault.azure.net HTTP/1.1\r\n");
+		assert_begins(peer_request(f.p, i),
+			      "GET /metadata/identity/oauth2/token?api-version=2018-02-01&"
+			      "resource=https%3A%2F%2Fvault.azure.net HTTP/1.1\r\n");
 		assert_int_equal(strstr(peer_request(f.p, i), "Metadata: true\r\n") != NULL, i > 0);
 	}
 	tear_down(&f);
@@ -258,16 +273,24 @@ the_cli_is_asked_without_a_shell(void **state)
 		const char *says;
 	} rows[] = {
 		{ "#!/bin/sh\necho \"$PWD $AZURE_CORE_NO_COLOR $@\" > ${0%az}args\n"
-		  "echo '{\"accessToken\":\"cli-token\",\"expires_on\":'$(($(date +%s) + 60))',\"expiresOn\":\"2000-01-01 00:00:00.0\"}'\n",
+		  "echo '{\"accessToken\":\"cli-token\",\"expires_on\":'$(($(date +%s) + "
+		  "60))',\"expiresOn\":\"2000-01-01 00:00:00.0\"}'\n",
 		  0, NULL },
-		{ "#!/bin/sh\ndate -d '+1 hour' '+{\"accessToken\":\"cli-token\",\"expiresOn\":\"%F %T.000000\"}'\n", 0, NULL },
-		{ "#!/bin/sh\necho \"ERROR: Please run 'az login' to setup account. hush\" >&2; exit 1\n", -EACCES,
-		  "nobody is logged in" },
+		{ "#!/bin/sh\ndate -d '+1 hour' "
+		  "'+{\"accessToken\":\"cli-token\",\"expiresOn\":\"%F %T.000000\"}'\n",
+		  0, NULL },
+		{ "#!/bin/sh\necho \"ERROR: Please run 'az login' to setup account. hush\" >&2; "
+		  "exit 1\n",
+		  -EACCES, "nobody is logged in" },
 		{ "#!/bin/sh\necho 'AADSTS50076: hush' >&2; exit 1\n", -EACCES, "AADSTS50076" },
 		{ "#!/bin/sh\nexit 3\n", -EACCES, "the Azure CLI failed" },
 		{ "#!/bin/sh\necho hush\n", -EACCES, "holds no valid token" },
-		{ "#!/bin/sh\necho '{\"accessToken\":\"hu sh\",\"expires_on\":'$(($(date +%s) + 60))'}'\n", -EACCES, "characters" },
-		{ "#!/bin/sh\necho '{\"accessToken\":\"hush\",\"expires_on\":'$(($(date +%s) - 1))'}'\n", -EACCES, "no valid token" },
+		{ "#!/bin/sh\necho '{\"accessToken\":\"hu sh\",\"expires_on\":'$(($(date +%s) + "
+		  "60))'}'\n",
+		  -EACCES, "characters" },
+		{ "#!/bin/sh\necho '{\"accessToken\":\"hush\",\"expires_on\":'$(($(date +%s) - "
+		  "1))'}'\n",
+		  -EACCES, "no valid token" },
 		{ "#!/bin/sh\nyes hush | head -c 1000000\n", -EACCES, "" },
 		{ "#!/bin/missing\n", -EACCES, "" },
 	};
@@ -296,8 +319,9 @@ the_cli_is_asked_without_a_shell(void **state)
 			assert_non_null(args);
 			assert_non_null(fgets(text, sizeof(text), args));
 			assert_int_equal(fclose(args), 0);
-			assert_non_null(strstr(text, "bin true account get-access-token --output json --resource " RESOURCE
-						     " --tenant tenant-1\n"));
+			assert_non_null(strstr(text,
+					       "bin true account get-access-token --output json "
+					       "--resource " RESOURCE " --tenant tenant-1\n"));
 		}
 		remove_az(dir);
 		tear_down(&f);
@@ -310,7 +334,8 @@ static void
 a_cli_that_hangs_is_killed_at_the_deadline(void **state)
 {
 	static const struct peer_reply script[] = { { .text = TOKEN_1 } };
-	char *before = copy(getenv("PATH")), *dir = plant_az("#!/bin/sh\nexec >&- 2>&-\nsleep 1000\n");
+	char *before = copy(getenv("PATH")),
+	     *dir = plant_az("#!/bin/sh\nexec >&- 2>&-\nsleep 1000\n");
 	AUTO_SECRET_TEXT got = NULL;
 	struct fixture f;
 	int64_t start;
@@ -350,7 +375,9 @@ without_any_credential_the_answer_says_what_was_tried(void **state)
 	free(before);
 }
 
-/* One answer for ever: the errno, what the text says, and that the next credential was not tried. */
+/*
+ * One answer for ever: the errno, what the text says, and that the next credential was not tried.
+ */
 static void
 a_refusal_is_final_and_repeats_nothing_secret(void **state)
 {
@@ -365,12 +392,18 @@ a_refusal_is_final_and_repeats_nothing_secret(void **state)
 		{ REPLY("200 OK", "2", "[]"), "is not JSON" },
 		{ REPLY("200 OK", "2", "{}"), "holds no token" },
 		{ REPLY("200 OK", "23", "{\"access_token\":\"hush\"}"), "no lifetime" },
-		{ REPLY("200 OK", "40", "{\"access_token\":\"hush\",\"expires_in\":\"0\"}"), "no lifetime" },
-		{ REPLY("200 OK", "39", "{\"access_token\":\"hush\",\"expires_in\":-1}"), "no lifetime" },
-		{ REPLY("200 OK", "43", "{\"access_token\":\"hu\\nsh\",\"expires_in\":3600}"), "characters" },
+		{ REPLY("200 OK", "40", "{\"access_token\":\"hush\",\"expires_in\":\"0\"}"),
+		  "no lifetime" },
+		{ REPLY("200 OK", "39", "{\"access_token\":\"hush\",\"expires_in\":-1}"),
+		  "no lifetime" },
+		{ REPLY("200 OK", "43", "{\"access_token\":\"hu\\nsh\",\"expires_in\":3600}"),
+		  "characters" },
 		{ REPLY("200 OK", "37", "{\"access_token\":\"\",\"expires_in\":3600}"), "0 bytes" },
-		{ REPLY("200 OK", "60", "{\"access_token\":\"hush\",\"expires_in\":3600,\"token_type\":\"pop\"}"), "foreign type" },
-		{ REPLY("200 OK", "39", "{\"access_token\":\"a\",\"access_token\":\"b\"}"), "is not JSON" },
+		{ REPLY("200 OK", "60",
+			"{\"access_token\":\"hush\",\"expires_in\":3600,\"token_type\":\"pop\"}"),
+		  "foreign type" },
+		{ REPLY("200 OK", "39", "{\"access_token\":\"a\",\"access_token\":\"b\"}"),
+		  "is not JSON" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -407,7 +440,9 @@ troubles_of_the_issuer_are_bounded(void **state)
 		{ { .text = REPLY("429 Slow", "0", "") }, -ETIMEDOUT },
 		{ { .text = REPLY("503 Busy", "0", "") }, -ETIMEDOUT },
 		{ { .text = REPLY("200 OK", "10000000", ""), .end = PEER_STALL }, -EIO },
-		{ { .text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", .end = PEER_REPEAT, .repeat = "1\r\n \r\n" },
+		{ { .text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+		    .end = PEER_REPEAT,
+		    .repeat = "1\r\n \r\n" },
 		  -EIO },
 	};
 
@@ -427,7 +462,8 @@ static void
 a_stale_assertion_is_read_again_once(void **state)
 {
 	static const struct peer_reply script[] = {
-		{ .text = REPLY("401 No", "41", "{\"error\":\"x\",\"error_codes\":[700024]  }   ") },
+		{ .text = REPLY("401 No", "41",
+				"{\"error\":\"x\",\"error_codes\":[700024]  }   ") },
 		{ .text = TOKEN_1 },
 	};
 	char path[] = "/tmp/azcryptfs-federated-XXXXXX";
@@ -464,7 +500,8 @@ a_hundred_threads_cause_one_request(void **state)
 	static const struct {
 		struct peer_reply reply;
 		int rc;
-	} rows[] = { { { .text = TOKEN_1, .wait_ms = 200 }, 0 }, { { .text = REFUSED, .wait_ms = 200 }, -EACCES } };
+	} rows[] = { { { .text = TOKEN_1, .wait_ms = 200 }, 0 },
+		     { { .text = REFUSED, .wait_ms = 200 }, -EACCES } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -596,7 +633,8 @@ a_dropped_token_is_fetched_anew_but_not_for_ever(void **state)
 	make_source(&f, CREDENTIAL_CHAIN);
 	assert_int_equal(token_source_get(f.t, deadline_in(NS_PER_S), &first, &f.e), 0);
 	assert_true(token_source_drop(f.t, first));
-	assert_true(token_source_drop(f.t, first)); /* another thread, refused with the same token */
+	assert_true(
+		token_source_drop(f.t, first)); /* another thread, refused with the same token */
 	assert_int_equal(token_source_get(f.t, deadline_in(NS_PER_S), &second, &f.e), 0);
 	assert_string_equal(secret_text_borrow(second), "eyJ2");
 	assert_true(token_source_drop(f.t, first)); /* late news of the old one */
@@ -612,8 +650,10 @@ a_dropped_token_is_fetched_anew_but_not_for_ever(void **state)
 static void
 the_environment_is_read_and_its_secrets_erased(void **state)
 {
-	static const char *const names[] = { "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "IDENTITY_HEADER",
-					     "AZURE_AUTHORITY_HOST", "AZURE_TOKEN_CREDENTIALS", "IDENTITY_ENDPOINT" };
+	static const char *const names[] = { "AZURE_TENANT_ID",	     "AZURE_CLIENT_ID",
+					     "AZURE_CLIENT_SECRET",  "IDENTITY_HEADER",
+					     "AZURE_AUTHORITY_HOST", "AZURE_TOKEN_CREDENTIALS",
+					     "IDENTITY_ENDPOINT" };
 	struct identity_env env;
 	struct err e = { 0 };
 	const char *original;
@@ -651,9 +691,12 @@ credentials_have_the_names_of_the_sdks(void **state)
 		const char *name;
 		enum credential_kind kind;
 	} rows[] = {
-		{ "environment", CREDENTIAL_ENVIRONMENT }, { "EnvironmentCredential", CREDENTIAL_ENVIRONMENT },
-		{ "AzureCliCredential", CREDENTIAL_CLI },  { "managed", CREDENTIAL_MANAGED },
-		{ "WorkloadIdentityCredential", CREDENTIAL_WORKLOAD }, { "dev", CREDENTIAL_CLI },
+		{ "environment", CREDENTIAL_ENVIRONMENT },
+		{ "EnvironmentCredential", CREDENTIAL_ENVIRONMENT },
+		{ "AzureCliCredential", CREDENTIAL_CLI },
+		{ "managed", CREDENTIAL_MANAGED },
+		{ "WorkloadIdentityCredential", CREDENTIAL_WORKLOAD },
+		{ "dev", CREDENTIAL_CLI },
 	};
 	enum credential_kind kind;
 	struct err e = { 0 };
