@@ -45,6 +45,7 @@ budget_free(struct budget *b)
 {
 	if (b == NULL)
 		return;
+	assert(b->used[BUDGET_DATA] == 0 && b->used[BUDGET_METADATA] == 0);
 	(void)pthread_cond_destroy(&b->given);
 	(void)pthread_mutex_destroy(&b->mu);
 	free(b);
@@ -77,20 +78,29 @@ budget_try(struct budget *b, enum budget_share share, uint64_t n)
 	return ok;
 }
 
+bool
+budget_try_evict(struct budget *b, uint64_t n)
+{
+	while (!budget_try(b, BUDGET_DATA, n))
+		if (b->evict == NULL || b->evict(b->evict_arg, n) == 0)
+			return false;
+	return true;
+}
+
 /* Waits a little for somebody to give back; an evictor may find more by then. */
 static void
 wait_locked(struct budget *b)
 {
 	struct timespec until;
 
-	(void)clock_gettime(CLOCK_REALTIME, &until);
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += 50 * NS_PER_MS;
 	if (until.tv_nsec >= NS_PER_S) {
 		until.tv_sec++;
 		until.tv_nsec -= NS_PER_S;
 	}
 	b->waiting++;
-	(void)pthread_cond_timedwait(&b->given, &b->mu, &until);
+	(void)pthread_cond_clockwait(&b->given, &b->mu, CLOCK_MONOTONIC, &until);
 	b->waiting--;
 }
 

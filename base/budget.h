@@ -31,6 +31,9 @@ void budget_set_evictor(struct budget *b, uint64_t (*evict)(void *arg, uint64_t 
 /* Takes n bytes at once, or returns false; never waits, never evicts. */
 bool budget_try(struct budget *b, enum budget_share share, uint64_t n) MUST_CHECK;
 
+/* The same for data, evicting what nobody uses; never waits. */
+bool budget_try_evict(struct budget *b, uint64_t n) MUST_CHECK;
+
 /* Takes n bytes of data share: evicts, then waits.  -EFBIG when n exceeds the share, -ETIMEDOUT at the deadline. */
 int budget_take(struct budget *b, uint64_t n, struct deadline d, struct err *e) MUST_CHECK;
 void budget_give(struct budget *b, enum budget_share share, uint64_t n);

@@ -42,12 +42,12 @@ clock_wall_s(void)
 static void
 real_sleep(int64_t ns)
 {
-	const int64_t end = read_clock(CLOCK_REALTIME) + ns;
+	const int64_t end = read_clock(CLOCK_MONOTONIC) + ns; /* a wall clock that is set must not matter */
 	const struct timespec until = { (time_t)(end / NS_PER_S), (long)(end % NS_PER_S) };
 
 	mutex_lock(&lock);
 	while (!atomic_load(&stopped))
-		if (pthread_cond_timedwait(&stopping, &lock, &until) == ETIMEDOUT)
+		if (pthread_cond_clockwait(&stopping, &lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
 			break;
 	mutex_unlock(&lock);
 }

@@ -116,7 +116,7 @@ pool_submit(struct pool *p, struct pool_job *job)
 	bool alone = false;
 
 	mutex_lock(&p->mu);
-	assert(!p->closing);
+	assert(!p->closing || p->threads > 0); /* once it closes: from its own jobs only */
 	job->next = NULL;
 	*p->last = job;
 	p->last = &job->next;

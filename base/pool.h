@@ -27,7 +27,10 @@ void pool_submit(struct pool *p, struct pool_job *job);
 /* Jobs queued but not yet taken by a thread. */
 unsigned pool_backlog(struct pool *p);
 
-/* Waits until all submitted jobs have run, then ends the threads and frees the pool.  NULL is fine. */
+/*
+ * Waits until all submitted jobs have run, and those that they submit to the same pool, then ends the threads and frees the
+ * pool.  NULL is fine.
+ */
 void pool_free(struct pool *p);
 
 #endif

@@ -25,9 +25,9 @@ check_there(struct store *store, struct deadline d, struct err *e)
 	const struct store_list_sink nobody = { .entry = ignore_entry };
 	AUTO_BUF cursor;
 
+	buf_init(&cursor, CURSOR_MAX);
 	if (!store->listable)
 		return 0;
-	buf_init(&cursor, CURSOR_MAX);
 	return store_list(store, span_of(NULL, 0), true, 1, &cursor, nobody, d, e);
 }
 
@@ -38,7 +38,8 @@ check_there(struct store *store, struct deadline d, struct err *e)
  *                             engine -----'
  */
 static int
-open_source(struct build *b, const struct settings_source *s, bool check, struct view **out, struct err *e)
+open_source(struct build *b, const struct settings_source *s, bool check, struct view **out,
+	    struct err *e)
 {
 	struct store *store = NULL;
 	struct keyring *keys = NULL;
@@ -78,15 +79,14 @@ open_sources(struct build *b, const struct settings *s, bool check, struct err *
 }
 
 int
-build_open(const struct settings *s, bool check, struct build *out, struct err *e)
+build_open(struct backend *backend, const struct settings *s, bool check, struct build *out,
+	   struct err *e)
 {
-	struct build b = { .views = calloc(s->n_sources, sizeof(*b.views)) };
+	struct build b = { .backend = backend, .views = calloc(s->n_sources, sizeof(*b.views)) };
 	int r = 0;
 
 	if (b.views == NULL)
 		r = err_set(e, ENOMEM, "out of memory");
-	if (r == 0)
-		r = backend_new(&b.backend, e);
 	if (r == 0)
 		r = engine_new(&s->engine, &b.engine, e);
 	if (r == 0)
@@ -107,8 +107,6 @@ build_close(struct build *b)
 	free(b->views);
 	if (b->engine != NULL)
 		engine_free(b->engine);
-	if (b->backend != NULL)
-		backend_free(b->backend);
 	*b = (struct build){ 0 };
 }
 

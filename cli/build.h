@@ -11,17 +11,20 @@
 #include "fs/view.h"
 
 struct build {
-	struct backend *backend;
+	struct backend *backend; /* borrowed */
 	struct engine *engine;
 	struct view **views; /* one for each source of the settings, in their order */
 	unsigned n_views;
 };
 
 /*
- * Opens every source.  check: also asks each whether it is there, so that a missing container or a refused credential
- * is known now.  Errors are those of backend_open, backend_keyring and store_list.  build_close frees, in order.
+ * Opens every source.  backend is borrowed for as long as the build is open: a process has one,
+ * since it takes the credentials out of the environment.  check: also asks each whether it is
+ * there, so that a missing container or a refused credential is known now.  Errors are those of
+ * backend_open, backend_keyring and store_list.  build_close frees, in order.
  */
-int build_open(const struct settings *s, bool check, struct build *out, struct err *e) MUST_CHECK;
+int build_open(struct backend *backend, const struct settings *s, bool check, struct build *out,
+	       struct err *e) MUST_CHECK;
 void build_close(struct build *b);
 
 /* The deadline of an operation that begins now. */

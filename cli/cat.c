@@ -77,16 +77,15 @@ say_what_is_there(const struct command_target *t, struct err *e)
 static int
 cat_one(void *arg, const char *text)
 {
-	const struct options *o = arg;
 	struct command_target t;
 	struct view_file *f = NULL;
 	struct err e = { 0 };
-	int r = command_target_open(o, text, &t, &e);
+	int r = command_target_open(arg, text, &t, &e);
 
 	if (r < 0)
 		return exit_report("cat", t.shown, &e);
-	r = view_open(command_target_view(&t), buf_str(&t.path), NULL, NULL, (struct view_sink){ ignore_item, NULL },
-		      build_deadline(&t.build), &f, &e);
+	r = view_open(command_target_view(&t), buf_str(&t.path), NULL, NULL,
+		      (struct view_sink){ ignore_item, NULL }, build_deadline(&t.build), &f, &e);
 	if (r == 0) {
 		r = copy_out(&t, f, &e);
 		view_close(f);
@@ -100,19 +99,19 @@ cat_one(void *arg, const char *text)
 static int
 run(const struct command *c, int argc, char **argv)
 {
-	struct options o;
+	struct command_context context = { 0 };
 	struct err e = { 0 };
 	int first, status = EXIT_DONE;
 
-	options_init(&o);
-	first = command_parse(c, argc, argv, &(struct command_line){ .options = &o }, &e);
+	first = command_parse(c, argc, argv, &(struct command_line){ .options = &context.options },
+			      &e);
 	if (first == argc)
 		first = err_set(&e, EINVAL, "no SOURCE/PATH given");
 	if (first > 0)
-		status = command_for_each(argc, argv, first, cat_one, &o);
+		status = command_for_each(argc, argv, first, cat_one, &context);
 	else if (e.no != 0)
 		status = command_misused(c, &e);
-	options_clear(&o);
+	command_context_clear(&context);
 	return status;
 }
 

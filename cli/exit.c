@@ -10,24 +10,37 @@ int
 exit_code_of(int no)
 {
 	switch (no) {
-	case 0: return EXIT_DONE;
-	case EINVAL: return EXIT_USAGE;
-	case ENOENT: return EXIT_NOT_FOUND;
-	case EACCES: return EXIT_DENIED;
-	case ENOKEY: return EXIT_KEY;
-	case EBADMSG: return EXIT_INTEGRITY;
-	case EOPNOTSUPP: return EXIT_UNSUPPORTED;
-	case ESTALE: return EXIT_CHANGED;
-	case ETIMEDOUT: return EXIT_TIMEOUT;
+	case 0:
+		return EXIT_DONE;
+	case EINVAL:
+		return EXIT_USAGE;
+	case ENOENT:
+		return EXIT_NOT_FOUND;
+	case EACCES:
+		return EXIT_DENIED;
+	case ENOKEY:
+		return EXIT_KEY;
+	case EBADMSG:
+		return EXIT_INTEGRITY;
+	case EOPNOTSUPP:
+		return EXIT_UNSUPPORTED;
+	case ESTALE:
+		return EXIT_CHANGED;
+	case ETIMEDOUT:
+		return EXIT_TIMEOUT;
 	case EFBIG:
-	case ENOMEM: return EXIT_TOO_LARGE;
+	case ENOMEM:
+		return EXIT_TOO_LARGE;
 	case ENODATA:
 	case EBUSY:
-	case EPERM: return EXIT_UNAVAILABLE;
+	case EPERM:
+		return EXIT_UNAVAILABLE;
 	case EISDIR:
 	case ENOTDIR:
-	case EEXIST: return EXIT_PARTIAL;
-	default: return EXIT_IO;
+	case EEXIST:
+		return EXIT_PARTIAL;
+	default:
+		return EXIT_IO;
 	}
 }
 

@@ -10,7 +10,8 @@
 /* Stable: docs/ERRORS.md, "Exit codes", says the same. */
 enum exit_code {
 	EXIT_DONE = 0,
-	EXIT_PARTIAL = 1,      /* some of several files failed, or something that has no number of its own */
+	EXIT_PARTIAL =
+		1, /* some of several files failed, or something that has no number of its own */
 	EXIT_USAGE = 2,	       /* command line, options, configuration */
 	EXIT_NOT_FOUND = 3,    /* container, file, or a local file that an option names */
 	EXIT_DENIED = 4,       /* refused by the service, by the vault, or by an option's rule */
@@ -28,10 +29,16 @@ enum exit_code {
 /* The exit status for a failure's errno; no 0 gives EXIT_DONE. */
 int exit_code_of(int no);
 
-/* "what: why [ERRNO, key ..., request ...]; advice", control characters replaced, cut to fit.  EINVAL goes without saying. */
+/*
+ * "what: why [ERRNO, key ..., request ...]; advice", control characters replaced, cut to fit.
+ * EINVAL goes without saying.
+ */
 void exit_sentence(const char *what, const struct err *e, char *out, size_t out_n);
 
-/* Prints "azcryptfs: COMMAND: " and the sentence on stderr, as one line.  Returns the exit status for it. */
+/*
+ * Prints "azcryptfs: COMMAND: " and the sentence on stderr, as one line.  Returns the exit status
+ * for it.
+ */
 int exit_report(const char *command, const char *what, const struct err *e);
 
 #endif

@@ -2,9 +2,10 @@
 /*
  * azcryptfs get: copies plain files out of a source, several at a time.
  *
- * A file is written under a temporary name beside its place and renamed when it is whole, so that no half file ever has a real name.
- * Nothing is written outside TARGET: names come escaped from the view, and directories below TARGET are entered one by
- * one without following links (cli/target.c).
+ * A file is written under a temporary name beside its place and renamed when it is whole, so that
+ * no half file ever has a real name. Nothing is written outside TARGET: names come escaped from
+ * the view, and directories below TARGET are entered one by one without following links
+ * (cli/target.c).
  */
 #include <errno.h>
 #include <pthread.h>
@@ -28,7 +29,7 @@
 enum { JOBS_DEFAULT = 8, JOBS_MAX = 64, QUEUE_PER_JOB = 8, TICK_MS = 200 };
 
 struct get {
-	struct options options;
+	struct command_context context;
 	bool recursive, force;
 	unsigned jobs;
 	const struct command_target *t;
@@ -40,7 +41,8 @@ struct get {
 	pthread_cond_t fewer;
 	unsigned queued;
 	int status;
-	char **pending; /* directories to list, relative to what the user named; the walker's alone */
+	char **pending; /* directories to list, relative to what the user named; the walker's alone
+			 */
 	size_t n_pending;
 	const char *dir; /* the one that is listed now */
 	bool ended;	 /* the ticker may go */
@@ -123,7 +125,8 @@ copy(struct job *j, struct view_file *f, int fd, struct err *e)
 		if (atomic_load(&j->g->stopped))
 			r = err_set(e, ECANCELED, "stopped");
 		else
-			r = view_read_wait(f, off, room, VIEW_READ_MAX, build_deadline(&j->g->t->build), &n, e);
+			r = view_read_wait(f, off, room, VIEW_READ_MAX,
+					   build_deadline(&j->g->t->build), &n, e);
 		if (r == 0 && n == 0)
 			break;
 		if (r == 0)
@@ -209,9 +212,14 @@ submit(struct get *g, const char *from, const char *to, const struct view_item *
 
 	if (j == NULL)
 		return err_set(e, ENOMEM, "out of memory");
-	*j = (struct job){ .base.run = run_job, .g = g, .from = strdup(from), .to = strdup(to),
-			   .etag = strdup(item->etag), .record = view_record_get(item->record),
-			   .mtime_ns = item->mtime_ns, .promised = item->size };
+	*j = (struct job){ .base.run = run_job,
+			   .g = g,
+			   .from = strdup(from),
+			   .to = strdup(to),
+			   .etag = strdup(item->etag),
+			   .record = view_record_get(item->record),
+			   .mtime_ns = item->mtime_ns,
+			   .promised = item->size };
 	if (j->from == NULL || j->to == NULL || j->etag == NULL) {
 		job_free(j);
 		return err_set(e, ENOMEM, "out of memory");
@@ -270,12 +278,14 @@ static void
 walk_one(struct get *g, const char *below)
 {
 	const struct view_sink sink = { see_item, g };
-	char *from = below[0] == '\0' ? strdup(buf_str(&g->t->path)) : command_join(buf_str(&g->t->path), below);
+	char *from = below[0] == '\0' ? strdup(buf_str(&g->t->path))
+				      : command_join(buf_str(&g->t->path), below);
 	struct err e = { 0 };
 	int r;
 
 	g->dir = below;
-	r = from == NULL ? err_set(&e, ENOMEM, "out of memory") : command_list(g->t, from, sink, &e);
+	r = from == NULL ? err_set(&e, ENOMEM, "out of memory")
+			 : command_list(g->t, from, sink, &e);
 	if (r < 0 && !atomic_load(&g->stopped))
 		report_failure(g, below[0] != '\0' ? below : g->t->shown, &e);
 	free(from);
@@ -304,20 +314,22 @@ tick(void *arg)
 	const struct timespec pause = { 0, TICK_MS * NS_PER_MS };
 	struct get *g = arg;
 	sigset_t set;
-	bool ended = false;
+	bool ended;
 
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGHUP);
-	while (!ended) {
-		if (sigtimedwait(&set, NULL, &pause) > 0 && !atomic_exchange(&g->stopped, true))
-			backend_stop(g->t->build.backend);
+	for (;;) {
 		mutex_lock(&g->mu);
 		ended = g->ended;
 		if (!ended)
 			progress_draw(&g->progress);
 		mutex_unlock(&g->mu);
+		if (ended)
+			break;
+		if (sigtimedwait(&set, NULL, &pause) > 0 && !atomic_exchange(&g->stopped, true))
+			backend_stop(g->t->build.backend);
 	}
 	return NULL;
 }
@@ -376,8 +388,8 @@ get_single(struct get *g, const char *target, struct err *e)
 		return r;
 	n.to = leaf;
 	atomic_store(&g->progress.total_known, true);
-	r = view_lookup(command_target_view(g->t), buf_str(&g->t->path), (struct view_sink){ see_named, &n },
-			build_deadline(&g->t->build), e);
+	r = view_lookup(command_target_view(g->t), buf_str(&g->t->path),
+			(struct view_sink){ see_named, &n }, build_deadline(&g->t->build), e);
 	if (r == 0 && n.dir) {
 		r = err_set(e, EISDIR, "is a directory");
 		(void)err_mark(e, NULL, "get -r copies directories");
@@ -425,7 +437,8 @@ get_all(struct get *g, const char *target)
 	if (g->recursive)
 		r = get_tree(g, target, &e);
 	else
-		r = g->t->path.n > 0 ? get_single(g, target, &e) : err_set(&e, EISDIR, "is a directory; get -r copies it");
+		r = g->t->path.n > 0 ? get_single(g, target, &e)
+				     : err_set(&e, EISDIR, "is a directory; get -r copies it");
 	pool_free(g->pool);
 	stop_ticker(g, ticker);
 	if (r < 0 && !atomic_load(&g->stopped))
@@ -442,9 +455,14 @@ take(void *arg, int option, const char *value, struct err *e)
 	uint64_t n;
 
 	switch (option) {
-	case 'r': g->recursive = true; return 0;
-	case 'F': g->force = true; return 0;
-	default: break;
+	case 'r':
+		g->recursive = true;
+		return 0;
+	case 'F':
+		g->force = true;
+		return 0;
+	default:
+		break;
 	}
 	if (!u64_parse_str(value, &n) || n == 0 || n > JOBS_MAX)
 		return err_set(e, EINVAL, "--jobs is a number from 1 to %d", JOBS_MAX);
@@ -460,7 +478,7 @@ get_words(struct get *g, int n, char **words)
 	int status;
 
 	block_signals();
-	if (command_target_open(&g->options, words[0], &t, &e) < 0)
+	if (command_target_open(&g->context, words[0], &t, &e) < 0)
 		return exit_report("get", t.shown, &e);
 	g->t = &t;
 	status = get_all(g, n > 1 ? words[1] : ".");
@@ -473,20 +491,22 @@ get_words(struct get *g, int n, char **words)
 static int
 run(const struct command *c, int argc, char **argv)
 {
-	struct get g = { .jobs = JOBS_DEFAULT, .root = -1, .mu = PTHREAD_MUTEX_INITIALIZER,
+	struct get g = { .jobs = JOBS_DEFAULT,
+			 .root = -1,
+			 .mu = PTHREAD_MUTEX_INITIALIZER,
 			 .fewer = PTHREAD_COND_INITIALIZER };
 	struct err e = { 0 };
 	int first, status = EXIT_DONE;
 
-	options_init(&g.options);
-	first = command_parse(c, argc, argv, &(struct command_line){ &g.options, take, &g }, &e);
+	first = command_parse(c, argc, argv, &(struct command_line){ &g.context.options, take, &g },
+			      &e);
 	if (first > 0 && (argc - first < 1 || argc - first > 2))
 		first = err_set(&e, EINVAL, "SOURCE/PATH and perhaps TARGET are needed");
 	if (first > 0)
 		status = get_words(&g, argc - first, argv + first);
 	else if (e.no != 0)
 		status = command_misused(c, &e);
-	options_clear(&g.options);
+	command_context_clear(&g.context);
 	return status;
 }
 
@@ -501,7 +521,8 @@ const struct command command_get = {
 	.name = "get",
 	.usage = "[-r] [--force] [-j N] [-o OPTIONS] SOURCE/PATH [TARGET]",
 	.summary = "Copies plain files to a local directory, several at a time",
-	.help = "  -r, --recursive   what is in the directory SOURCE/PATH goes into TARGET, which is made\n"
+	.help = "  -r, --recursive   what is in the directory SOURCE/PATH goes into TARGET, which "
+		"is made\n"
 		"  --force           write over files that are there\n"
 		"  -j, --jobs N      so many files at a time (8)\n"
 		"TARGET is the current directory, a directory, or the name for one file.\n",

@@ -2,8 +2,9 @@
 /*
  * The configuration file of mount -c: options_add_file of cli/options.h.
  *
- * inih takes the lines apart.  What it would get wrong in silence is seen to on the way in, line by line: long lines (it cuts
- * them), indented ones (it joins them to the value above), and sections (it says nothing of an empty one).
+ * inih takes the lines apart.  What it would get wrong in silence is seen to on the way in, line
+ * by line: long lines (it cuts them), indented ones (it joins them to the value above), and
+ * sections (it says nothing of an empty one).
  */
 #include "cli/options.h"
 
@@ -24,9 +25,9 @@ enum { FILE_MAX = 1 << 20 };
 struct reader {
 	struct options *to;
 	const char *file;
-	char *base;		     /* directory of the file */
-	const char *next;	     /* what is not read yet */
-	unsigned line;		     /* of the text that inih has in hand; from 1 */
+	char *base;	  /* directory of the file */
+	const char *next; /* what is not read yet */
+	unsigned line;	  /* of the text that inih has in hand; from 1 */
 	bool in_section;
 	char section[INI_MAX_LINE]; /* its path */
 	struct err *e;
@@ -80,7 +81,8 @@ read_line(char *out, int room, void *arg)
 	if (n - blank + 2 > (size_t)room) {
 		char what[80];
 
-		(void)snprintf(what, sizeof(what), "longer than %d bytes; a repeatable option may have several lines",
+		(void)snprintf(what, sizeof(what),
+			       "longer than %d bytes; a repeatable option may have several lines",
 			       room - 2);
 		fail(in, what);
 		return NULL;
@@ -132,18 +134,22 @@ take_value(void *arg, const char *section, const char *name, const char *value)
 	if (in->e->no != 0)
 		return 0;
 	if (strcmp(name, "source") == 0 && !in->in_section) {
-		fail(in, "source= belongs into a section: [path in the mount], or [/] for the whole mount");
+		fail(in, "source= belongs into a section: [path in the mount], or [/] for the "
+			 "whole mount");
 		return 0;
 	}
 	if (in->in_section && is_of_mount(name)) {
 		char what[128];
 
-		(void)snprintf(what, sizeof(what), "option %s is for the whole mount: put it before the first section", name);
+		(void)snprintf(what, sizeof(what),
+			       "option %s is for the whole mount: put it before the first section",
+			       name);
 		fail(in, what);
 		return 0;
 	}
 	(void)snprintf(where, sizeof(where), "%s, line %u", in->file, in->line);
-	return layer_here(in, &layer) == 0 && options_add(layer, name, value, where, in->base, in->e) == 0;
+	return layer_here(in, &layer) == 0 &&
+	       options_add(layer, name, value, where, in->base, in->e) == 0;
 }
 
 /* The file decides which vaults and hosts are trusted: nobody else may write it. */

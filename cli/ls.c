@@ -10,11 +10,11 @@
 #include "cli/exit.h"
 
 struct ls {
-	struct options options;
+	struct command_context context;
 	bool with_details, recursive;
 	const struct command_target *t; /* the one that is listed now */
 	const char *dir;		/* of what is listed now; "" at its top */
-	char **pending;			/* directories that are still to be listed (paths in the view) */
+	char **pending; /* directories that are still to be listed (paths in the view) */
 	size_t n_pending, next_pending;
 	const char *top; /* path in the view that the user named */
 };
@@ -38,7 +38,8 @@ print_details(const struct view_item *item)
 
 	if (!item->dir) {
 		command_time(item->mtime_ns, when);
-		(void)snprintf(size, sizeof(size), "%s%" PRIu64, item->exact ? "" : "<=", item->size);
+		(void)snprintf(size, sizeof(size), "%s%" PRIu64,
+			       item->exact ? "" : "<=", item->size);
 	}
 	(void)printf("%14s  %20s  ", size, when);
 }
@@ -52,7 +53,8 @@ print_item(const struct ls *ls, const struct view_item *item)
 	below += below[0] == '/';
 	if (ls->with_details)
 		print_details(item);
-	(void)printf("%s%s%s%s\n", below, below[0] != '\0' ? "/" : "", item->name, item->dir ? "/" : "");
+	(void)printf("%s%s%s%s\n", below, below[0] != '\0' ? "/" : "", item->name,
+		     item->dir ? "/" : "");
 }
 
 static int
@@ -130,8 +132,9 @@ list_target(struct ls *ls, struct err *e)
 
 	ls->top = ls->dir = "";
 	if (ls->t->path.n > 0)
-		r = view_lookup(command_target_view(ls->t), buf_str(&ls->t->path), (struct view_sink){ see_named, &k },
-				build_deadline(&ls->t->build), e);
+		r = view_lookup(command_target_view(ls->t), buf_str(&ls->t->path),
+				(struct view_sink){ see_named, &k }, build_deadline(&ls->t->build),
+				e);
 	ls->top = buf_str(&ls->t->path);
 	return r == 0 && k.dir ? list_all(ls, e) : r;
 }
@@ -142,7 +145,7 @@ ls_one(void *arg, const char *text)
 	struct ls *ls = arg;
 	struct command_target t;
 	struct err e = { 0 };
-	int r = command_target_open(&ls->options, text, &t, &e);
+	int r = command_target_open(&ls->context, text, &t, &e);
 
 	if (r == 0) {
 		ls->t = &t;
@@ -159,15 +162,15 @@ run(const struct command *c, int argc, char **argv)
 	struct err e = { 0 };
 	int first, status = EXIT_DONE;
 
-	options_init(&ls.options);
-	first = command_parse(c, argc, argv, &(struct command_line){ &ls.options, take, &ls }, &e);
+	first = command_parse(c, argc, argv,
+			      &(struct command_line){ &ls.context.options, take, &ls }, &e);
 	if (first == argc)
 		first = err_set(&e, EINVAL, "no SOURCE given");
 	if (first > 0)
 		status = command_for_each(argc, argv, first, ls_one, &ls);
 	else if (e.no != 0)
 		status = command_misused(c, &e);
-	options_clear(&ls.options);
+	command_context_clear(&ls.context);
 	return status;
 }
 

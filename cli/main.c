@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The program: finds the command and hands over.  Everything else is in the files named after the commands. */
+/*
+ * The program: finds the command and hands over.  Everything else is in the files named after the
+ * commands.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -13,7 +16,8 @@
 #include "cli/exit.h"
 
 const struct command *const commands[] = {
-	&command_mount, &command_ls, &command_cat, &command_get, &command_stat, &command_version, &command_help, NULL,
+	&command_mount, &command_ls,	  &command_cat,	 &command_get,
+	&command_stat,	&command_version, &command_help, NULL,
 };
 
 static const struct command *
@@ -32,18 +36,22 @@ find(const char *name)
 static int
 misused(const char *why, const char *word)
 {
-	(void)fprintf(stderr, "azcryptfs: %s%.60s\nusage: azcryptfs COMMAND [ARGUMENT]...; azcryptfs help lists the commands\n",
+	(void)fprintf(stderr,
+		      "azcryptfs: %s%.60s\nusage: azcryptfs COMMAND [ARGUMENT]...; azcryptfs help "
+		      "lists the commands\n",
 		      why, word);
 	return EXIT_USAGE;
 }
 
 /*
- * As /sbin/mount.azcryptfs, which mount(8) calls: SOURCE DIR [-sfnvN] [-o OPTIONS] [-t TYPE].  -f is its dry run, not ours.
+ * As /sbin/mount.azcryptfs, which mount(8) calls: SOURCE DIR [-sfnvN] [-o OPTIONS] [-t TYPE].  -f
+ * is its dry run, not ours.
  */
 static int
 run_as_helper(int argc, char **argv)
 {
-	char *line[] = { (char *)(uintptr_t)"mount", NULL, NULL, (char *)(uintptr_t)"-o", NULL, NULL };
+	char *line[] = { (char *)(uintptr_t) "mount", NULL, NULL,
+			 (char *)(uintptr_t) "-o",    NULL, NULL };
 	bool dry = false;
 	int found, n = 3;
 
@@ -86,7 +94,8 @@ finish(int status)
 		(void)signal(SIGPIPE, SIG_DFL);
 		(void)raise(SIGPIPE);
 	}
-	(void)err_set(&e, errno != 0 ? errno : EIO, "%s", strerrordesc_np(errno != 0 ? errno : EIO));
+	(void)err_set(&e, errno != 0 ? errno : EIO, "%s",
+		      strerrordesc_np(errno != 0 ? errno : EIO));
 	return status != EXIT_DONE ? status : exit_report("standard output", "", &e);
 }
 

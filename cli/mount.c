@@ -2,8 +2,9 @@
 /*
  * azcryptfs mount: in the foreground with -f, else as a daemon.
  *
- * The command forks at once and the child does everything: threads, sockets and keys would not survive a later fork.  The parent waits at a
- * pipe.  The child writes one status byte and, unless that is EXIT_DONE, one sentence; the parent repeats it and exits with that status.
+ * The command forks at once and the child does everything: threads, sockets and keys would not
+ * survive a later fork.  The parent waits at a pipe.  The child writes one status byte and,
+ * unless that is EXIT_DONE, one sentence; the parent repeats it and exits with that status.
  */
 #include "fs/mount.h"
 
@@ -28,6 +29,7 @@ struct mounting {
 	const char *file; /* of -c */
 	const char *source, *dir;
 	struct settings settings;
+	struct backend *backend;
 	struct build build;
 	char *mountpoint;
 	char fsname[512];
@@ -64,7 +66,9 @@ tell_parent(struct mounting *m, int status, const char *sentence)
 	m->report_fd = -1;
 }
 
-/* Nothing of the shell that started us may hang on to us: its terminal, its pipes, its directory. */
+/*
+ * Nothing of the shell that started us may hang on to us: its terminal, its pipes, its directory.
+ */
 static void
 leave_terminal(const struct mounting *m)
 {
@@ -96,7 +100,7 @@ on_ready(void *arg)
 static void
 on_stop(void *arg)
 {
-	backend_stop(((struct mounting *)arg)->build.backend);
+	backend_stop(((struct mounting *)arg)->backend);
 }
 
 /* ---- the mount itself ---- */
@@ -152,11 +156,15 @@ serve_views(struct mounting *m, bool *mounted, struct err *e)
 	return r;
 }
 
-/* In the foreground, and once the parent has gone home, the log is what is left; it may be stderr itself. */
+/*
+ * In the foreground, and once the parent has gone home, the log is what is left; it may be stderr
+ * itself.
+ */
 static int
 finish(struct mounting *m, int status, const char *what, const struct err *e)
 {
-	const bool logs_to_stderr = m->foreground && (m->settings.log == NULL || strcmp(m->settings.log, "stderr") == 0);
+	const bool logs_to_stderr = m->foreground && (m->settings.log == NULL ||
+						      strcmp(m->settings.log, "stderr") == 0);
 	char sentence[1200];
 
 	if (m->report_fd < 0 && !logs_to_stderr)
@@ -173,7 +181,24 @@ open_log(const struct mounting *m, struct err *e)
 {
 	const char *fallback = m->foreground ? "stderr" : "syslog";
 
-	return log_open(m->settings.log != NULL ? m->settings.log : fallback, m->settings.log_level, e);
+	return log_open(m->settings.log != NULL ? m->settings.log : fallback, m->settings.log_level,
+			e);
+}
+
+/* What the sources say, before anything is mounted. */
+static int
+open_all(struct mounting *m, struct err *e)
+{
+	int r = open_log(m, e);
+
+	if (r == 0)
+		r = backend_new(&m->backend, e);
+	if (r == 0)
+		r = build_open(m->backend, &m->settings, true, &m->build, e);
+	if (r == 0 && !secret_locked())
+		log_event(LOG_LEVEL_WARNING, "local.unlocked_keys",
+			  "keys could not be locked into memory; raise ulimit -l");
+	return r;
 }
 
 /* Everything that the daemon does in its life; returns its exit status. */
@@ -182,20 +207,20 @@ live(struct mounting *m)
 {
 	struct err e = { 0 };
 	bool mounted = false;
-	int r = open_log(m, &e);
+	int status;
 
-	if (r == 0)
-		r = build_open(&m->settings, true, &m->build, &e);
-	if (r < 0)
-		return finish(m, exit_code_of(e.no), m->fsname, &e);
-	if (!secret_locked())
-		log_event(LOG_LEVEL_WARNING, "local.unlocked_keys", "keys could not be locked into memory; raise ulimit -l");
-	r = serve_views(m, &mounted, &e);
+	if (open_all(m, &e) < 0) {
+		status = finish(m, exit_code_of(e.no), m->fsname, &e);
+	} else if (serve_views(m, &mounted, &e) < 0) {
+		status = finish(m, mounted ? exit_code_of(e.no) : EXIT_MOUNT, m->mountpoint, &e);
+	} else {
+		log_event(LOG_LEVEL_INFO, "mount.ended", "%s on %s", m->fsname, m->mountpoint);
+		status = EXIT_DONE;
+	}
 	build_close(&m->build);
-	log_event(LOG_LEVEL_INFO, "mount.ended", "%s on %s", m->fsname, m->mountpoint);
-	if (r < 0)
-		return finish(m, mounted ? exit_code_of(e.no) : EXIT_MOUNT, m->mountpoint, &e);
-	return EXIT_DONE;
+	if (m->backend != NULL)
+		backend_free(m->backend);
+	return status;
 }
 
 /* ---- the parent ---- */
@@ -293,12 +318,13 @@ take_words(struct mounting *m, int n, char **words, struct err *e)
 	const int wanted = m->file != NULL ? 1 : 2;
 
 	if (n != wanted)
-		return err_set(e, EINVAL, "%s", m->file != NULL	 ? "with -c FILE there is one word left: DIR" :
-						n < wanted ? "SOURCE and DIR are needed" :
-								   "more than SOURCE and DIR");
+		return err_set(e, EINVAL, "%s",
+			       m->file != NULL ? "with -c FILE there is one word left: DIR"
+			       : n < wanted    ? "SOURCE and DIR are needed"
+					       : "more than SOURCE and DIR");
 	m->source = m->file != NULL ? NULL : words[0];
 	m->dir = words[n - 1];
-	return m->file != NULL ? options_add_file(&m->options, m->file, e) : 0;
+	return 0;
 }
 
 /* A relative dir: source is kept absolute: the daemon leaves this directory. */
@@ -320,7 +346,8 @@ find_mountpoint(struct mounting *m, struct err *e)
 	if (m->mountpoint != NULL)
 		return 0;
 	err_set(e, errno, "%.200s: %s", m->dir, strerrordesc_np(errno));
-	return err_mark(e, NULL, e->no == ENOTCONN ? "a mount has died there: fusermount3 -u DIR" : NULL);
+	return err_mark(e, NULL,
+			e->no == ENOTCONN ? "a mount has died there: fusermount3 -u DIR" : NULL);
 }
 
 /* Ready to mount: EXIT_DONE, or the status of what was reported. */
@@ -330,6 +357,8 @@ prepare(struct mounting *m, char **kept)
 	struct err e = { 0 };
 	int r = absolute_source(m, kept, &e);
 
+	if (r == 0 && m->file != NULL)
+		r = options_add_file(&m->options, m->file, &e);
 	if (r == 0)
 		r = settings_make(&m->options, m->source, budget_cgroup_max(), &m->settings, &e);
 	if (r < 0)

@@ -32,8 +32,8 @@ const struct option_row options_table[OPTIONS_N] = {
 		"blobs of protocol 1.0, which has no integrity (deny)" },
 	[OPT_UNENCRYPTED] = { "unencrypted", OPTION_CHOICE, OPTION_OF_SOURCE, false, "deny|show",
 		"blobs that are not encrypted (deny)" },
-	[OPT_REGION_ORDER] = { "region_order", OPTION_CHOICE, OPTION_OF_SOURCE, false, "strict|recover",
-		"recover: read blobs whose regions were moved (strict)" },
+	[OPT_REGION_ORDER] = { "region_order", OPTION_CHOICE, OPTION_OF_SOURCE, false,
+		"strict|recover", "recover: read blobs whose regions were moved (strict)" },
 	[OPT_MAX_REGION] = { "max_region", OPTION_SIZE, OPTION_OF_SOURCE, false, "SIZE",
 		"largest region to accept (64M, at most a quarter of memory)" },
 	[OPT_CREDENTIAL] = { "credential", OPTION_TEXT, OPTION_OF_SOURCE, false, "NAME",
@@ -47,7 +47,7 @@ const struct option_row options_table[OPTIONS_N] = {
 	[OPT_CA_FILE] = { "ca_file", OPTION_FILE, OPTION_OF_SOURCE, false, "FILE",
 		"certificates to trust instead of the system's" },
 	[OPT_PROXY] = { "proxy", OPTION_TEXT, OPTION_OF_SOURCE, false, "URL",
-		"HTTP proxy; \"environment\" takes the usual variables (none)" },
+		"HTTP proxy; \"env\" takes the usual variables (none)" },
 	[OPT_ALLOW_HTTP] = { "allow_http", OPTION_TEXT, OPTION_OF_SOURCE, true, "HOST",
 		"host that may be reached without TLS; loopback may; repeatable" },
 	[OPT_MEMORY] = { "memory", OPTION_SIZE, OPTION_OF_MOUNT, false, "SIZE",
@@ -66,8 +66,8 @@ const struct option_row options_table[OPTIONS_N] = {
 		"permissions to take away from 0444 and 0555 (0)" },
 	[OPT_ATTR_TIMEOUT] = { "attr_timeout", OPTION_SECONDS, OPTION_OF_MOUNT, false, "SECONDS",
 		"how long sizes and names are believed (1)" },
-	[OPT_NEGATIVE_TIMEOUT] = { "negative_timeout", OPTION_SECONDS, OPTION_OF_MOUNT, false, "SECONDS",
-		"how long a missing name is believed to be missing (1)" },
+	[OPT_NEGATIVE_TIMEOUT] = { "negative_timeout", OPTION_SECONDS, OPTION_OF_MOUNT, false,
+		"SECONDS", "how long a missing name is believed to be missing (1)" },
 	[OPT_LOG] = { "log", OPTION_TEXT, OPTION_OF_MOUNT, false, "stderr|syslog|FILE",
 		"where the log goes (syslog, with -f stderr)" },
 	[OPT_LOG_LEVEL] = { "log_level", OPTION_CHOICE, OPTION_OF_MOUNT, false,
@@ -75,12 +75,15 @@ const struct option_row options_table[OPTIONS_N] = {
 };
 /* clang-format on */
 
-/* What mount(8) and fstab add, and what it means to a mount that is always read-only, nosuid, nodev and noexec. */
+/*
+ * What mount(8) and fstab add, and what it means to a mount that is always read-only, nosuid,
+ * nodev and noexec.
+ */
 static const char *const fstab_harmless[] = {
-	"defaults", "auto",	"noauto",     "nofail",	  "_netdev",	"user",	    "users",   "nouser",
-	"owner",    "noowner",	"group",      "nogroup",  "nosuid",	"nodev",    "noexec",  "noatime",
-	"atime",    "relatime", "norelatime", "strictatime", "nodiratime", "diratime", "lazytime", "nolazytime",
-	"async",    "silent",	"loud",
+	"defaults", "auto",	"noauto",     "nofail",	  "_netdev",	"user",	       "users",
+	"nouser",   "owner",	"noowner",    "group",	  "nogroup",	"nosuid",      "nodev",
+	"noexec",   "noatime",	"atime",      "relatime", "norelatime", "strictatime", "nodiratime",
+	"diratime", "lazytime", "nolazytime", "async",	  "silent",	"loud",
 };
 static const char *const fstab_refused[] = { "suid", "dev", "exec" };
 
@@ -158,13 +161,15 @@ unknown(const char *name, const char *where, struct err *e)
 
 /* Text of a value as it is kept: file names absolute; the caller frees. */
 static int
-kept_text(const struct option_row *row, const char *value, const char *base, char **out, struct err *e)
+kept_text(const struct option_row *row, const char *value, const char *base, char **out,
+	  struct err *e)
 {
 	char *text;
 	int r;
 
-	if (row->kind == OPTION_FILE || (row == &options_table[OPT_LOG] && strcmp(value, "stderr") != 0 &&
-					 strcmp(value, "syslog") != 0))
+	if (row->kind == OPTION_FILE ||
+	    (row == &options_table[OPT_LOG] && strcmp(value, "stderr") != 0 &&
+	     strcmp(value, "syslog") != 0))
 		return value_absolute(value, "", base, out, e);
 	if (row == &options_table[OPT_SOURCE] && strncmp(value, "dir:", 4) == 0) {
 		r = value_absolute(value + 4, "dir:", base, out, e);
@@ -178,8 +183,8 @@ kept_text(const struct option_row *row, const char *value, const char *base, cha
 }
 
 int
-options_add(struct option_layer *layer, const char *name, const char *value, const char *where, const char *base,
-	    struct err *e)
+options_add(struct option_layer *layer, const char *name, const char *value, const char *where,
+	    const char *base, struct err *e)
 {
 	const enum option_id id = option_named(name);
 	const struct option_row *row;
@@ -200,8 +205,10 @@ options_add(struct option_layer *layer, const char *name, const char *value, con
 		const bool same = strcmp(v->text[0], text) == 0;
 
 		free(text);
-		return same ? 0 : err_set(e, EINVAL, "option %s is given twice with different values (%s and %s)",
-					  name, v->where, where);
+		return same ? 0
+			    : err_set(e, EINVAL,
+				      "option %s is given twice with different values (%s and %s)",
+				      name, v->where, where);
 	}
 	return keep_take(v, text, where, e);
 }
@@ -222,8 +229,8 @@ next_word(const char **rest, char separator, struct buf *out, struct err *e, int
 	while (*p != '\0' && *p != separator && *r == 0) {
 		char c = *p++;
 
-		if (c == '\\' && p[0] >= '0' && p[0] <= '3' && p[1] >= '0' && p[1] <= '7' && p[2] >= '0' &&
-		    p[2] <= '7') {
+		if (c == '\\' && p[0] >= '0' && p[0] <= '3' && p[1] >= '0' && p[1] <= '7' &&
+		    p[2] >= '0' && p[2] <= '7') {
 			c = (char)((p[0] - '0') << 6 | (p[1] - '0') << 3 | (p[2] - '0'));
 			p += 3;
 		} else if (c == '\\' && *p != '\0') {
@@ -248,7 +255,8 @@ is_one_of(const char *name, const char *const *list, size_t n)
 static int
 fstab_option(const char *name, bool has_value, struct err *e)
 {
-	if (strncmp(name, "x-", 2) == 0 || strncmp(name, "X-", 2) == 0 || strcmp(name, "comment") == 0)
+	if (strncmp(name, "x-", 2) == 0 || strncmp(name, "X-", 2) == 0 ||
+	    strcmp(name, "comment") == 0)
 		return 1;
 	if (has_value)
 		return strcmp(name, "user") == 0;
@@ -256,10 +264,13 @@ fstab_option(const char *name, bool has_value, struct err *e)
 		return 1;
 	if (strcmp(name, "rw") == 0) {
 		err_set(e, EINVAL, "option rw (-o): this version reads only");
-		return err_mark(e, NULL, "say ro; mount(8) passes rw to its helpers unless the options say ro");
+		return err_mark(
+			e, NULL,
+			"say ro; mount(8) passes rw to its helpers unless the options say ro");
 	}
 	if (is_one_of(name, fstab_refused, ARRAY_LEN(fstab_refused)))
-		return err_set(e, EINVAL, "option %s (-o): a mount is always nosuid, nodev and noexec", name);
+		return err_set(e, EINVAL,
+			       "option %s (-o): a mount is always nosuid, nodev and noexec", name);
 	return 0;
 }
 
@@ -299,11 +310,13 @@ options_add_line(struct options *o, const char *text, struct err *e)
 static bool
 is_service_link(const char *name)
 {
-	return strncmp(name, "SERVICE_", 8) == 0 || strncmp(name, "PORT=", 5) == 0 || strncmp(name, "PORT_", 5) == 0;
+	return strncmp(name, "SERVICE_", 8) == 0 || strncmp(name, "PORT=", 5) == 0 ||
+	       strncmp(name, "PORT_", 5) == 0;
 }
 
 static int
-add_values(struct options *o, const char *name, const char *values, const char *where, struct err *e)
+add_values(struct options *o, const char *name, const char *values, const char *where,
+	   struct err *e)
 {
 	const enum option_id id = option_named(name);
 	AUTO_BUF word;
@@ -331,11 +344,13 @@ add_variable(struct options *o, const char *variable, struct err *e)
 	if (equals == NULL || equals[1] == '\0' || is_service_link(begin))
 		return 0;
 	n = (size_t)(equals - begin);
-	(void)snprintf(where, sizeof(where), "environment variable %.*s", (int)(equals - variable), variable);
+	(void)snprintf(where, sizeof(where), "environment variable %.*s", (int)(equals - variable),
+		       variable);
 	if (n >= sizeof(name))
 		return unknown(where + strlen("environment variable "), "environment", e);
 	for (size_t i = 0; i < n; i++)
-		name[i] = begin[i] >= 'A' && begin[i] <= 'Z' ? (char)(begin[i] - 'A' + 'a') : begin[i];
+		name[i] = begin[i] >= 'A' && begin[i] <= 'Z' ? (char)(begin[i] - 'A' + 'a')
+							     : begin[i];
 	name[n] = '\0';
 	return add_values(o, name, equals + 1, where, e);
 }
@@ -382,7 +397,10 @@ options_section(struct options *o, const char *path, struct option_section **out
 		return err_set(e, ENOMEM, "out of memory");
 	if (!clean_path(path, clean)) {
 		free(clean);
-		return err_set(e, EINVAL, "section [%.100s]: \".\" and \"..\" cannot be part of a path in the mount", path);
+		return err_set(
+			e, EINVAL,
+			"section [%.100s]: \".\" and \"..\" cannot be part of a path in the mount",
+			path);
 	}
 	for (unsigned i = 0; i < o->n_sections; i++)
 		if (strcmp(o->sections[i].path, clean) == 0) {
@@ -390,11 +408,13 @@ options_section(struct options *o, const char *path, struct option_section **out
 			*out = &o->sections[i];
 			return 0;
 		}
-	more = o->n_sections == SECTIONS_MAX ? NULL :
-					       reallocarray(o->sections, o->n_sections + 1, sizeof(*more)); /* not secret */
+	more = o->n_sections == SECTIONS_MAX ? NULL
+					     : reallocarray(o->sections, o->n_sections + 1,
+							    sizeof(*more)); /* not secret */
 	if (more == NULL) {
 		free(clean);
-		return err_set(e, o->n_sections == SECTIONS_MAX ? EINVAL : ENOMEM, "too many sections");
+		return err_set(e, o->n_sections == SECTIONS_MAX ? EINVAL : ENOMEM,
+			       "too many sections");
 	}
 	o->sections = more;
 	more += o->n_sections++;
@@ -406,7 +426,8 @@ options_section(struct options *o, const char *path, struct option_section **out
 const struct option_values *
 options_find(const struct options *o, const struct option_section *s, enum option_id id)
 {
-	const struct option_layer *const places[] = { &o->line, s != NULL ? &s->layer : &o->head, &o->head, &o->env };
+	const struct option_layer *const places[] = { &o->line, s != NULL ? &s->layer : &o->head,
+						      &o->head, &o->env };
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
 		if (places[i]->of[id].n > 0)

@@ -2,9 +2,9 @@
 /*
  * The options: one table of names, and where their values came from.
  *
- * A name can be given as -o name=value, as a key of a configuration file, and as the environment variable
- * AZCRYPTFS_NAME.  The first of -o, section of the file, head of the file, environment that has the name
- * decides; all values of a repeatable option come from that one place.
+ * A name can be given as -o name=value, as a key of a configuration file, and as the environment
+ * variable AZCRYPTFS_NAME.  The first of -o, section of the file, head of the file, environment
+ * that has the name decides; all values of a repeatable option come from that one place.
  *
  * Values are checked when they are added, so that an error can say where the value came from.
  */
@@ -80,7 +80,7 @@ extern const struct option_row options_table[OPTIONS_N];
 struct option_values {
 	const char **text; /* n strings and NULL; NULL when n is 0 */
 	unsigned n;
-	char where[128];   /* "-o", "FILE, line 3", "environment variable AZCRYPTFS_V1" */
+	char where[128]; /* "-o", "FILE, line 3", "environment variable AZCRYPTFS_V1" */
 };
 
 struct option_layer {
@@ -93,8 +93,9 @@ struct option_section {
 };
 
 struct options {
-	struct option_layer line, head, env; /* -o; the file before its first section; the environment */
-	struct option_section *sections;     /* none without a file */
+	struct option_layer line, head,
+		env; /* -o; the file before its first section; the environment */
+	struct option_section *sections; /* none without a file */
 	unsigned n_sections;
 };
 
@@ -103,26 +104,38 @@ void options_init(struct options *o);
 void options_clear(struct options *o);
 
 /*
- * Adds a value; NULL stands for a name without "=value".  base: the directory that a relative file name starts from, NULL =
- * the current one.  -EINVAL: unknown name, value that does not fit, name given before with another value.  Values
- * of unknown names are not repeated in the sentence: they could be secrets.
+ * Adds a value; NULL stands for a name without "=value".  base: the directory that a relative
+ * file name starts from, NULL = the current one.  -EINVAL: unknown name, value that does not fit,
+ * name given before with another value.  Values of unknown names are not repeated in the
+ * sentence: they could be secrets.
  */
-int options_add(struct option_layer *layer, const char *name, const char *value, const char *where, const char *base,
-		struct err *e) MUST_CHECK;
+int options_add(struct option_layer *layer, const char *name, const char *value, const char *where,
+		const char *base, struct err *e) MUST_CHECK;
 
-/* Takes "a,b=c" of -o.  A backslash takes the next character as it is, or three octal digits.  Knows fstab's general options. */
+/*
+ * Takes "a,b=c" of -o.  A backslash takes the next character as it is, or three octal digits.
+ * Knows fstab's general options.
+ */
 int options_add_line(struct options *o, const char *text, struct err *e) MUST_CHECK;
 
-/* Takes the AZCRYPTFS_NAME variables; values of a repeatable option are separated by blanks.  Empty ones count as absent. */
+/*
+ * Takes the AZCRYPTFS_NAME variables; values of a repeatable option are separated by blanks.
+ * Empty ones count as absent.
+ */
 int options_add_environment(struct options *o, char **environment, struct err *e) MUST_CHECK;
 
 /* Reads a configuration file (cli/inifile.c).  -EACCES: others may write it. */
 int options_add_file(struct options *o, const char *path, struct err *e) MUST_CHECK;
 
-/* The section of that path, made when it is not there; path has no empty component, "." or ".." (-EINVAL). */
-int options_section(struct options *o, const char *path, struct option_section **out, struct err *e) MUST_CHECK;
+/*
+ * The section of that path, made when it is not there; path has no empty component, "." or ".."
+ * (-EINVAL).
+ */
+int options_section(struct options *o, const char *path, struct option_section **out,
+		    struct err *e) MUST_CHECK;
 
 /* The values that decide for a section (NULL: for the mount), NULL when nobody gave any. */
-const struct option_values *options_find(const struct options *o, const struct option_section *s, enum option_id id);
+const struct option_values *options_find(const struct options *o, const struct option_section *s,
+					 enum option_id id);
 
 #endif

@@ -17,7 +17,8 @@ enum { COLUMNS_DEFAULT = 80, BAR_WIDTH = 20 };
 void
 progress_start(struct progress *p)
 {
-	*p = (struct progress){ .started_ns = clock_now_ns(), .visible = isatty(STDERR_FILENO) == 1 };
+	*p = (struct progress){ .started_ns = clock_now_ns(),
+				.visible = isatty(STDERR_FILENO) == 1 };
 }
 
 /* "12.3 MiB" */
@@ -41,13 +42,15 @@ duration(double seconds, char *out, size_t out_n)
 	const uint64_t s = seconds > 359999 ? 359999 : (uint64_t)seconds;
 
 	if (s >= 3600)
-		(void)snprintf(out, out_n, "%" PRIu64 ":%02" PRIu64 ":%02" PRIu64, s / 3600, s / 60 % 60, s % 60);
+		(void)snprintf(out, out_n, "%" PRIu64 ":%02" PRIu64 ":%02" PRIu64, s / 3600,
+			       s / 60 % 60, s % 60);
 	else
 		(void)snprintf(out, out_n, "%" PRIu64 ":%02" PRIu64, s / 60, s % 60);
 }
 
 static void
-rate_text(uint64_t done, uint64_t total, bool total_known, int64_t elapsed_ns, char *out, size_t out_n)
+rate_text(uint64_t done, uint64_t total, bool total_known, int64_t elapsed_ns, char *out,
+	  size_t out_n)
 {
 	char per_second[32], left[32];
 	double rate;
@@ -66,7 +69,8 @@ rate_text(uint64_t done, uint64_t total, bool total_known, int64_t elapsed_ns, c
 }
 
 void
-progress_text(const struct progress *p, int64_t elapsed_ns, unsigned columns, char *out, size_t out_n)
+progress_text(const struct progress *p, int64_t elapsed_ns, unsigned columns, char *out,
+	      size_t out_n)
 {
 	const uint64_t done = p->bytes, total = u64_max(p->bytes_total, p->bytes);
 	const unsigned share = total == 0 ? 0 : (unsigned)((double)done * 100.0 / (double)total);
@@ -79,8 +83,9 @@ progress_text(const struct progress *p, int64_t elapsed_ns, unsigned columns, ch
 	human((double)done, have, sizeof(have));
 	human((double)total, all, sizeof(all));
 	rate_text(done, total, known, elapsed_ns, rate, sizeof(rate));
-	(void)snprintf(out, out_n, "[%s] %3u%%  %s of %s%s  %" PRIu64 "/%" PRIu64 "%s files%s", bar, share, have, all,
-		       known ? "" : "+", p->files, p->files_total, known ? "" : "+", rate);
+	(void)snprintf(out, out_n, "[%s] %3u%%  %s of %s%s  %" PRIu64 "/%" PRIu64 "%s files%s", bar,
+		       share, have, all, known ? "" : "+", p->files, p->files_total,
+		       known ? "" : "+", rate);
 	if (columns < out_n)
 		out[columns] = '\0';
 }

@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 struct progress {
-	_Atomic uint64_t bytes, bytes_total; /* plain; the total grows while directories are still being listed */
+	_Atomic uint64_t bytes,
+		bytes_total; /* plain; the total grows while directories are still being listed */
 	_Atomic uint64_t files, files_total;
 	atomic_bool total_known;
 	int64_t started_ns;
@@ -20,10 +21,11 @@ struct progress {
 void progress_start(struct progress *p);
 
 /*
- * The bar as text, at most columns wide (and out_n), without control characters: share, bytes, files, rate, time left.  elapsed_ns
- * since the start; before the first second there is no rate.
+ * The bar as text, at most columns wide (and out_n), without control characters: share, bytes,
+ * files, rate, time left.  elapsed_ns since the start; before the first second there is no rate.
  */
-void progress_text(const struct progress *p, int64_t elapsed_ns, unsigned columns, char *out, size_t out_n);
+void progress_text(const struct progress *p, int64_t elapsed_ns, unsigned columns, char *out,
+		   size_t out_n);
 
 void progress_draw(struct progress *p);
 void progress_erase(struct progress *p); /* so that a line can be printed */

@@ -45,7 +45,8 @@ ns_of(const struct options *o, const struct option_section *s, enum option_id id
 
 /* Whether a choice was made that differs from the default. */
 static bool
-is_choice(const struct options *o, const struct option_section *s, enum option_id id, const char *word)
+is_choice(const struct options *o, const struct option_section *s, enum option_id id,
+	  const char *word)
 {
 	const char *text = text_of(o, s, id);
 
@@ -64,12 +65,14 @@ memory_of(const struct options *o, uint64_t cgroup_max, uint64_t *out, struct er
 	}
 	*out = value_bytes(v->text[0]);
 	if (*out < MEMORY_MIN)
-		return err_set(e, EINVAL, "option memory (%s): less than %d MiB", v->where, MEMORY_MIN >> 20);
+		return err_set(e, EINVAL, "option memory (%s): less than %d MiB", v->where,
+			       MEMORY_MIN >> 20);
 	return 0;
 }
 
 static int
-max_region_of(const struct options *o, const struct option_section *s, uint64_t memory, uint64_t *out, struct err *e)
+max_region_of(const struct options *o, const struct option_section *s, uint64_t memory,
+	      uint64_t *out, struct err *e)
 {
 	const struct option_values *v = options_find(o, s, OPT_MAX_REGION);
 
@@ -80,20 +83,23 @@ max_region_of(const struct options *o, const struct option_section *s, uint64_t 
 	*out = value_bytes(v->text[0]);
 	if (*out > memory / 4)
 		return err_set(e, EINVAL,
-			       "option max_region (%s): %s is more than a quarter of memory, which is %llu MiB", v->where,
-			       v->text[0], (unsigned long long)(memory >> 20));
+			       "option max_region (%s): %s is more than a quarter of memory, which "
+			       "is %llu MiB",
+			       v->where, v->text[0], (unsigned long long)(memory >> 20));
 	return 0;
 }
 
 /* Two options of which a source can only have one. */
 static int
-exclude(const struct options *o, const struct option_section *s, enum option_id a, enum option_id b, struct err *e)
+exclude(const struct options *o, const struct option_section *s, enum option_id a, enum option_id b,
+	struct err *e)
 {
 	const struct option_values *va = options_find(o, s, a), *vb = options_find(o, s, b);
 
 	if (va == NULL || vb == NULL)
 		return 0;
-	return err_set(e, EINVAL, "options %s (%s) and %s (%s) contradict each other: give one of them",
+	return err_set(e, EINVAL,
+		       "options %s (%s) and %s (%s) contradict each other: give one of them",
 		       options_table[a].name, va->where, options_table[b].name, vb->where);
 }
 
@@ -133,8 +139,8 @@ joined(const char *const *list, char **out, struct err *e)
 }
 
 static int
-make_source(const struct options *o, const struct option_section *s, const char *source, uint64_t memory,
-	    struct settings_source *out, struct err *e)
+make_source(const struct options *o, const struct option_section *s, const char *source,
+	    uint64_t memory, struct settings_source *out, struct err *e)
 {
 	struct backend_config *b = &out->backend;
 	char *kek_alg = NULL;
@@ -178,9 +184,10 @@ check_section(const struct options *o, const struct option_section *s, struct er
 	for (unsigned i = 0; i < o->n_sections; i++) {
 		const struct option_section *other = &o->sections[i];
 
-		if (other != s && strncmp(other->path, s->path, n) == 0 && (n == 0 || other->path[n] == '/'))
-			return err_set(e, EINVAL, "section [%s] lies inside section [%s]", other->path,
-				       n > 0 ? s->path : "/");
+		if (other != s && strncmp(other->path, s->path, n) == 0 &&
+		    (n == 0 || other->path[n] == '/'))
+			return err_set(e, EINVAL, "section [%s] lies inside section [%s]",
+				       other->path, n > 0 ? s->path : "/");
 	}
 	return 0;
 }
@@ -196,7 +203,8 @@ make_sections(const struct options *o, struct settings *out, struct err *e)
 		r = check_section(o, s, e);
 		if (r < 0)
 			return r;
-		r = make_source(o, s, s->layer.of[OPT_SOURCE].text[0], out->engine.memory, &out->sources[i], e);
+		r = make_source(o, s, s->layer.of[OPT_SOURCE].text[0], out->engine.memory,
+				&out->sources[i], e);
 		if (r < 0)
 			return err_in(e, "section [%s]", s->path[0] != '\0' ? s->path : "/");
 	}
@@ -207,7 +215,8 @@ static void
 make_mount(const struct options *o, struct settings *out)
 {
 	const char *uid = text_of(o, NULL, OPT_UID), *gid = text_of(o, NULL, OPT_GID);
-	const char *umask_text = text_of(o, NULL, OPT_UMASK), *other = text_of(o, NULL, OPT_ALLOW_OTHER);
+	const char *umask_text = text_of(o, NULL, OPT_UMASK),
+		   *other = text_of(o, NULL, OPT_ALLOW_OTHER);
 
 	out->allow_other = other != NULL && value_yes(other);
 	out->has_uid = uid != NULL;
@@ -231,7 +240,8 @@ make_log(const struct options *o, struct settings *out, struct err *e)
 }
 
 int
-settings_make(const struct options *o, const char *source, uint64_t cgroup_max, struct settings *out, struct err *e)
+settings_make(const struct options *o, const char *source, uint64_t cgroup_max,
+	      struct settings *out, struct err *e)
 {
 	struct settings s = { 0 };
 	int r = memory_of(o, cgroup_max, &s.engine.memory, e);

@@ -33,12 +33,13 @@ struct settings {
 };
 
 /*
- * source: the SOURCE of the command line, borrowed; NULL: the options' sections have theirs.  cgroup_max: see budget_cgroup_max.
+ * source: the SOURCE of the command line, borrowed; NULL: the options' sections have theirs.
+ * cgroup_max: see budget_cgroup_max.
  * -EINVAL names the options that contradict each other, or the section without source.
  * The caller frees with settings_clear.
  */
-int settings_make(const struct options *o, const char *source, uint64_t cgroup_max, struct settings *out,
-		  struct err *e) MUST_CHECK;
+int settings_make(const struct options *o, const char *source, uint64_t cgroup_max,
+		  struct settings *out, struct err *e) MUST_CHECK;
 void settings_clear(struct settings *s);
 
 #endif

@@ -24,7 +24,10 @@ digit_of(char c)
 	return -1;
 }
 
-/* Decodes %XX.  %00 stays: no name holds a NUL, and ls shows an empty component and a hidden file so. */
+/*
+ * Decodes %XX.  %00 stays: no name holds a NUL, and ls shows an empty component and a hidden file
+ * so.
+ */
 static int
 decode(const char *text, size_t n, struct buf *out, struct err *e)
 {
@@ -88,7 +91,9 @@ path_of_url(const char *rest, struct buf *path, struct err *e)
 	return r;
 }
 
-/* What lies behind the first n components of a URL's path; NULL when there are no more than that. */
+/*
+ * What lies behind the first n components of a URL's path; NULL when there are no more than that.
+ */
 static const char *
 behind(const char *url, unsigned n)
 {
@@ -125,7 +130,8 @@ is_store_root(const char *dir)
 }
 
 /*
- * The longest beginning of a dir: source that is a store; the whole length when none is, 0 when the current directory is.
+ * The longest beginning of a dir: source that is a store; the whole length when none is, 0 when
+ * the current directory is.
  */
 static size_t
 store_length(const char *dir)
@@ -166,7 +172,8 @@ split_dir(const char *text, char **source, struct buf *path, struct err *e)
 	r = buf_add(path, rest, rest_n, e);
 	if (r < 0)
 		return r;
-	return n == 0 && rest_n > 0 ? take_source("dir:.", 5, source, e) : take_source(text, strlen("dir:") + n, source, e);
+	return n == 0 && rest_n > 0 ? take_source("dir:.", 5, source, e)
+				    : take_source(text, strlen("dir:") + n, source, e);
 }
 
 int
@@ -198,7 +205,8 @@ source_shown(const char *text, char *out, size_t out_n)
 		at = memrchr(host, '@', strcspn(host, "/?#"));
 	}
 	if (at != NULL)
-		(void)snprintf(out, out_n, "%.*s%.*s", (int)(host - text), text, (int)(end - (size_t)(at + 1 - text)), at + 1);
+		(void)snprintf(out, out_n, "%.*s%.*s", (int)(host - text), text,
+			       (int)(end - (size_t)(at + 1 - text)), at + 1);
 	else
 		(void)snprintf(out, out_n, "%.*s", (int)end, text);
 }

@@ -7,12 +7,14 @@
 #include "base/err.h"
 
 /*
- * Cuts what the user wrote.  *source (the caller frees) is what backend_open takes; path is reset and gets the path in the
- * view, escaped as fs/names.h says, "" for the root.
+ * Cuts what the user wrote.  *source (the caller frees) is what backend_open takes; path is reset
+ * and gets the path in the view, escaped as fs/names.h says, "" for the root.
  *   https://ACCOUNT.../CONTAINER/a/b   the container and a/b; percent signs decode as in any URL
  *   blob:URL                           the same, but the first component is the account
- *   dir:DIR/a/b                        the nearest directory that is a store, and a/b as ls shows it
- * Anything else, and a URL with a query or user info, goes to *source whole: backend_open says what is wrong with it.
+ *   dir:DIR/a/b                        the nearest directory that is a store, and a/b as ls shows
+ *   it
+ * Anything else, and a URL with a query or user info, goes to *source whole: backend_open says
+ * what is wrong with it.
  */
 int source_split(const char *text, char **source, struct buf *path, struct err *e) MUST_CHECK;
 

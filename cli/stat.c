@@ -14,7 +14,7 @@
 #define XATTR_PREFIX "user.azcrypt."
 
 struct stat_run {
-	struct options options;
+	struct command_context context;
 	bool json;
 	const struct command_target *t; /* the one that is looked at now */
 };
@@ -47,7 +47,9 @@ value_of(const struct view_xattr *x)
 static const char *
 label_of(const struct view_xattr *x)
 {
-	return strncmp(x->name, XATTR_PREFIX, strlen(XATTR_PREFIX)) == 0 ? x->name + strlen(XATTR_PREFIX) : x->name;
+	return strncmp(x->name, XATTR_PREFIX, strlen(XATTR_PREFIX)) == 0
+		       ? x->name + strlen(XATTR_PREFIX)
+		       : x->name;
 }
 
 /* The members in the order in which both forms print them. */
@@ -65,7 +67,8 @@ describe(const struct stat_run *s, const struct view_item *item)
 	if (item->dir)
 		return o;
 	command_time(item->mtime_ns, when);
-	(void)json_object_set_new(o, "size", json_integer((json_int_t)u64_min(item->size, INT64_MAX)));
+	(void)json_object_set_new(o, "size",
+				  json_integer((json_int_t)u64_min(item->size, INT64_MAX)));
 	(void)json_object_set_new(o, "size_exact", json_boolean(item->exact));
 	(void)json_object_set_new(o, "modified", json_string(when));
 	n = v->ops->xattrs(v, item->etag, item->size, item->record, x);
@@ -85,7 +88,8 @@ print_text(const json_t *o)
 		if (json_is_string(value))
 			(void)printf("%-14s %s\n", key, json_string_value(value));
 		else if (json_is_integer(value))
-			(void)printf("%-14s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
+			(void)printf("%-14s %" JSON_INTEGER_FORMAT "\n", key,
+				     json_integer_value(value));
 		else
 			(void)printf("%-14s %s\n", key, json_is_true(value) ? "yes" : "no");
 	}
@@ -118,15 +122,16 @@ stat_one(void *arg, const char *text)
 	struct stat_run *s = arg;
 	struct command_target t;
 	struct err e = { 0 };
-	int r = command_target_open(&s->options, text, &t, &e);
+	int r = command_target_open(&s->context, text, &t, &e);
 
 	if (r == 0) {
 		s->t = &t;
 		if (t.path.n == 0)
 			r = see_item(s, &root, &e);
 		else
-			r = view_lookup(command_target_view(&t), buf_str(&t.path), (struct view_sink){ see_item, s },
-					build_deadline(&t.build), &e);
+			r = view_lookup(command_target_view(&t), buf_str(&t.path),
+					(struct view_sink){ see_item, s }, build_deadline(&t.build),
+					&e);
 		command_target_close(&t);
 	}
 	return r < 0 ? exit_report("stat", t.shown, &e) : EXIT_DONE;
@@ -139,15 +144,15 @@ run(const struct command *c, int argc, char **argv)
 	struct err e = { 0 };
 	int first, status = EXIT_DONE;
 
-	options_init(&s.options);
-	first = command_parse(c, argc, argv, &(struct command_line){ &s.options, take, &s }, &e);
+	first = command_parse(c, argc, argv, &(struct command_line){ &s.context.options, take, &s },
+			      &e);
 	if (first == argc)
 		first = err_set(&e, EINVAL, "no SOURCE/PATH given");
 	if (first > 0)
 		status = command_for_each(argc, argv, first, stat_one, &s);
 	else if (e.no != 0)
 		status = command_misused(c, &e);
-	options_clear(&s.options);
+	command_context_clear(&s.context);
 	return status;
 }
 

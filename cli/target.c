@@ -42,7 +42,8 @@ static int
 place_as(const char *target, int *out_dir, char **out_leaf, struct err *e)
 {
 	const char *slash = strrchr(target, '/');
-	char *dir = slash == NULL ? strdup(".") : strndup(target, slash == target ? 1 : (size_t)(slash - target));
+	char *dir = slash == NULL ? strdup(".")
+				  : strndup(target, slash == target ? 1 : (size_t)(slash - target));
 	char *leaf = strdup(slash == NULL ? target : slash + 1);
 	int fd;
 
@@ -89,7 +90,8 @@ target_place(const char *target, const char *leaf, int *out_dir, char **out_leaf
 static bool
 is_plain_name(const char *p, size_t n)
 {
-	return n > 0 && n <= NAME_LEN_MAX && !(n == 1 && p[0] == '.') && !(n == 2 && p[0] == '.' && p[1] == '.');
+	return n > 0 && n <= NAME_LEN_MAX && !(n == 1 && p[0] == '.') &&
+	       !(n == 2 && p[0] == '.' && p[1] == '.');
 }
 
 /* Enters one directory; makes it where wanted. */
@@ -105,8 +107,8 @@ enter(int at, const char *name, bool make, struct err *e)
 }
 
 /*
- * The directory that holds the last component of below; *leaf points at that.  With make, the directories on
- * the way are made.
+ * The directory that holds the last component of below; *leaf points at that.  With make, the
+ * directories on the way are made.
  */
 static int
 parent_of(int root, const char *below, bool make, const char **leaf, struct err *e)
@@ -181,7 +183,10 @@ target_check(int root, const char *below, bool force, struct err *e)
 	return r;
 }
 
-/* A name that nobody else has: the process, a counter, and the time against leftovers of a process of the same number. */
+/*
+ * A name that nobody else has: the process, a counter, and the time against leftovers of a
+ * process of the same number.
+ */
 static int
 make_temp(struct target_file *f, struct err *e)
 {
@@ -190,7 +195,8 @@ make_temp(struct target_file *f, struct err *e)
 	for (int i = 0; i < TRIES; i++) {
 		(void)snprintf(f->temp, sizeof(f->temp), ".azcryptfs-%d-%u-%llx", (int)getpid(),
 			       atomic_fetch_add(&counter, 1), (unsigned long long)clock_now_ns());
-		f->fd = openat(f->dir, f->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+		f->fd = openat(f->dir, f->temp,
+			       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 		if (f->fd >= 0)
 			return 0;
 		if (errno != EEXIST)
@@ -247,7 +253,9 @@ static int
 rename_over(const struct target_file *f, struct err *e)
 {
 	if (f->force)
-		return renameat(f->dir, f->temp, f->dir, f->leaf) < 0 ? failed(e, "rename to", f->leaf) : 0;
+		return renameat(f->dir, f->temp, f->dir, f->leaf) < 0
+			       ? failed(e, "rename to", f->leaf)
+			       : 0;
 	if (renameat2(f->dir, f->temp, f->dir, f->leaf, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno == EEXIST)

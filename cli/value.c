@@ -106,7 +106,8 @@ parse_group(const char *text, uint32_t *out)
 static bool
 parse_flag(const char *text, bool *out)
 {
-	static const char *const words[2][4] = { { "no", "false", "off", "0" }, { "yes", "true", "on", "1" } };
+	static const char *const words[2][4] = { { "no", "false", "off", "0" },
+						 { "yes", "true", "on", "1" } };
 
 	for (int yes = 0; yes < 2; yes++)
 		for (size_t i = 0; i < ARRAY_LEN(words[yes]); i++)
@@ -139,15 +140,23 @@ static const char *
 expected(const struct option_row *row)
 {
 	switch (row->kind) {
-	case OPTION_FLAG: return "yes or no";
-	case OPTION_SIZE: return "a size such as 256M";
-	case OPTION_SECONDS: return "seconds, such as 1.5";
-	case OPTION_USER: return "a user's name or number";
-	case OPTION_GROUP: return "a group's name or number";
-	case OPTION_MODE: return "an octal number up to 0777";
-	case OPTION_CHOICE: return row->value;
+	case OPTION_FLAG:
+		return "yes or no";
+	case OPTION_SIZE:
+		return "a size such as 256M";
+	case OPTION_SECONDS:
+		return "seconds, such as 1.5";
+	case OPTION_USER:
+		return "a user's name or number";
+	case OPTION_GROUP:
+		return "a group's name or number";
+	case OPTION_MODE:
+		return "an octal number up to 0777";
+	case OPTION_CHOICE:
+		return row->value;
 	case OPTION_TEXT:
-	case OPTION_FILE: break;
+	case OPTION_FILE:
+		break;
 	}
 	return "a text";
 }
@@ -162,15 +171,23 @@ fits(const struct option_row *row, const char *text)
 	bool yes;
 
 	switch (row->kind) {
-	case OPTION_FLAG: return parse_flag(text, &yes);
-	case OPTION_SIZE: return u64_parse_size(text, &bytes) && bytes > 0;
-	case OPTION_SECONDS: return parse_seconds(text, &ns);
-	case OPTION_USER: return parse_user(text, &id);
-	case OPTION_GROUP: return parse_group(text, &id);
-	case OPTION_MODE: return parse_mode(text, &mode);
-	case OPTION_CHOICE: return is_choice(row->value, text);
+	case OPTION_FLAG:
+		return parse_flag(text, &yes);
+	case OPTION_SIZE:
+		return u64_parse_size(text, &bytes) && bytes > 0;
+	case OPTION_SECONDS:
+		return parse_seconds(text, &ns);
+	case OPTION_USER:
+		return parse_user(text, &id);
+	case OPTION_GROUP:
+		return parse_group(text, &id);
+	case OPTION_MODE:
+		return parse_mode(text, &mode);
+	case OPTION_CHOICE:
+		return is_choice(row->value, text);
 	case OPTION_TEXT:
-	case OPTION_FILE: break;
+	case OPTION_FILE:
+		break;
 	}
 	return true;
 }
@@ -181,10 +198,11 @@ value_check(const struct option_row *row, const char *text, struct err *e)
 	if (text == NULL && row->kind == OPTION_FLAG)
 		return 0;
 	if (text == NULL || text[0] == '\0')
-		return err_set(e, EINVAL, "needs a value: %s", row->value != NULL ? row->value : expected(row));
+		return err_set(e, EINVAL, "needs a value: %s",
+			       row->value != NULL ? row->value : expected(row));
 	if (!fits(row, text))
-		return err_set(e, EINVAL, "\"%.60s\" is not %s%s", text, row->kind == OPTION_CHOICE ? "one of " : "",
-			       expected(row));
+		return err_set(e, EINVAL, "\"%.60s\" is not %s%s", text,
+			       row->kind == OPTION_CHOICE ? "one of " : "", expected(row));
 	if (row == &options_table[OPT_RO] && !value_yes(text))
 		return err_set(e, EINVAL, "this version reads only");
 	if (row == &options_table[OPT_TIMEOUT] && value_ns(text) == 0)

@@ -12,8 +12,12 @@
 /* Whether text (NULL = name alone) fits the option.  -EINVAL says what would. */
 int value_check(const struct option_row *row, const char *text, struct err *e) MUST_CHECK;
 
-/* prefix and the file name, made absolute from base (NULL = the current directory); the caller frees. */
-int value_absolute(const char *name, const char *prefix, const char *base, char **out, struct err *e) MUST_CHECK;
+/*
+ * prefix and the file name, made absolute from base (NULL = the current directory); the caller
+ * frees.
+ */
+int value_absolute(const char *name, const char *prefix, const char *base, char **out,
+		   struct err *e) MUST_CHECK;
 
 /* ---- what a checked value says ---- */
 

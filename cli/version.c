@@ -27,12 +27,13 @@ print_overview(void)
 	(void)printf("azcryptfs shows client-side-encrypted Azure blobs as plain files.\n\n");
 	for (const struct command *const *c = commands; *c != NULL; c++)
 		(void)printf("  %-8s %s\n", (*c)->name, (*c)->summary);
-	(void)printf("\nSOURCE  https://ACCOUNT.blob.core.windows.net[/CONTAINER[/PREFIX]]\n"
-		     "        blob:URL      any other host: http://127.0.0.1:10000/ACCOUNT/CONTAINER\n"
-		     "        dir:PATH      sealed files in a local directory\n"
-		     "OPTIONS -o name[=value],...; the same names in a file (mount -c FILE DIR)\n"
-		     "        and as environment variables AZCRYPTFS_NAME\n\n"
-		     "azcryptfs help COMMAND | help options | help exit; man azcryptfs has it all.\n");
+	(void)printf(
+		"\nSOURCE  https://ACCOUNT.blob.core.windows.net[/CONTAINER[/PREFIX]]\n"
+		"        blob:URL      any other host: http://127.0.0.1:10000/ACCOUNT/CONTAINER\n"
+		"        dir:PATH      sealed files in a local directory\n"
+		"OPTIONS -o name[=value],...; the same names in a file (mount -c FILE DIR)\n"
+		"        and as environment variables AZCRYPTFS_NAME\n\n"
+		"azcryptfs help COMMAND | help options | help exit; man azcryptfs has it all.\n");
 }
 
 static void
@@ -42,8 +43,8 @@ print_options(void)
 		const struct option_row *row = &options_table[i];
 		char shown[64];
 
-		(void)snprintf(shown, sizeof(shown), "%s%s%s", row->name, row->value != NULL ? "=" : "",
-			       row->value != NULL ? row->value : "");
+		(void)snprintf(shown, sizeof(shown), "%s%s%s", row->name,
+			       row->value != NULL ? "=" : "", row->value != NULL ? row->value : "");
 		(void)printf("  %-27s %s\n", shown, row->help);
 	}
 }

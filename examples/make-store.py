@@ -43,7 +43,7 @@ def log_lines():
 
 TEXTS = {
     "welcome.txt": (WELCOME, "rsa"),
-    "letters/Grüße an alle.txt": ("Liebe Grüße! Blob names may hold blanks, umlauts and 100 % signs.\n", "aes"),
+    "letters/Grüße aus München.txt": ("Liebe Grüße! Blob names may hold blanks, umlauts and 100 % signs.\n", "aes"),
     "readings/2026-10.csv": (readings(10), "rsa256"),
     "readings/2026-11.csv": (readings(11), "rsa256"),
     "service.log": (log_lines(), "aes"),

@@ -32,24 +32,24 @@ begin(struct ahead *a, uint64_t off)
 }
 
 struct ahead_plan
-ahead_note(struct ahead *a, uint64_t off, size_t len, uint64_t last_span, uint64_t n_spans, bool waited)
+ahead_note(struct ahead *a, const struct ahead_read *r)
 {
-	struct stream *s = continued(a, off, len);
+	struct stream *s = continued(a, r->off, r->len);
 	struct ahead_plan plan = { 0 };
 	const bool known = s != NULL;
 
 	if (!known)
-		s = begin(a, off);
+		s = begin(a, r->off);
 	s->last_used = ++a->tick;
-	s->next = u64_max(s->next, off + len);
-	s->run += len;
-	plan.sequential = known || off == 0;
+	s->next = u64_max(s->next, r->off + r->len);
+	s->run += r->len;
+	plan.sequential = known || r->off == 0;
 	if (!known)
 		return plan;
-	if (waited && s->depth < AHEAD_DEPTH_MAX && s->horizon > 0)
+	if (r->waited && s->depth * 2 <= r->depth_max && s->horizon > 0)
 		s->depth *= 2;
-	plan.first = u64_max(last_span + 1, s->horizon);
-	plan.end = u64_min(last_span + 1 + s->depth, n_spans);
+	plan.first = u64_max(r->last_span + 1, s->horizon);
+	plan.end = u64_min(r->last_span + 1 + s->depth, r->n_spans);
 	if (plan.first >= plan.end) {
 		plan.first = plan.end = 0;
 		return plan;

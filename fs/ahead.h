@@ -34,10 +34,16 @@ struct ahead_plan {
 	bool sequential; /* the read continued a stream (or began one at offset 0) */
 };
 
-/*
- * Notes a read of len bytes at off that touches spans up to last_span; waited: its span was not at hand.  The plan
- * never reaches n_spans.
- */
-struct ahead_plan ahead_note(struct ahead *a, uint64_t off, size_t len, uint64_t last_span, uint64_t n_spans, bool waited);
+struct ahead_read {
+	uint64_t off;
+	size_t len;
+	uint64_t last_span; /* the last that it touches */
+	uint64_t n_spans;   /* the plan never reaches it */
+	bool waited;	    /* its span was not at hand */
+	unsigned depth_max; /* what the store's distance makes worth while */
+};
+
+/* Notes a read. */
+struct ahead_plan ahead_note(struct ahead *a, const struct ahead_read *r);
 
 #endif

@@ -304,7 +304,35 @@ note_probe(void *arg, const struct store_entry *entry, struct err *e)
 	}
 	p->object = true;
 	(void)snprintf(p->etag, sizeof(p->etag), "%s", entry->etag);
+	view_record_put(p->record); /* of an attempt that was broken off */
+	p->record = NULL;
 	return blob_record_new(p->v->kids, entry, &p->record, e);
+}
+
+static int
+note_below(void *arg, const struct store_entry *entry, struct err *e)
+{
+	struct probed *p = arg;
+
+	(void)entry;
+	(void)e;
+	p->prefix = true;
+	return 0;
+}
+
+/* No blob has the empty name, but "/x" lies below it. */
+static int
+probe_empty_name(struct probed *p, struct deadline d, struct err *e)
+{
+	AUTO_BUF cursor;
+	int r;
+
+	buf_init(&cursor, CURSOR_MAX);
+	do {
+		r = store_list(p->v->store, span_str("/"), false, 1, &cursor, (struct store_list_sink){ note_below, p },
+			       d, e);
+	} while (r == 0 && !p->prefix && cursor.n > 0);
+	return r;
 }
 
 static int
@@ -334,7 +362,9 @@ blobview_lookup(struct view *view, const char *path, struct view_sink sink, stru
 	if (path[0] == '\0')
 		return sink.item(sink.arg, &root, e);
 	r = blob_path_to_name(v->store, path, d, &name, &kind, e);
-	if (r == 0)
+	if (r == 0 && name.n == 0)
+		r = probe_empty_name(&p, d, e);
+	else if (r == 0)
 		r = store_probe(v->store, buf_str(&name), (struct store_list_sink){ note_probe, &p }, d, e);
 	if (r == 0)
 		r = send_probed(&p, kind, sink, e);

@@ -237,7 +237,7 @@ report_change(struct opening *o, const struct store_entry *entry, struct err *e)
 	int r = blob_record_new(o->v->kids, entry, &record, e);
 
 	if (r == 0)
-		r = send_now(o, entry->etag, entry->mtime_ns, record, e);
+		r = blobview_send("", entry->etag, entry->mtime_ns, record, 0, false, o->now, e);
 	view_record_put(record);
 	if (r < 0)
 		return r;

@@ -26,7 +26,7 @@ compare_entry(void *arg, const struct store_entry *entry, struct err *e)
 	buf_init(&name, NAMES_FILE_MAX);
 	if (entry->kind == STORE_PREFIX && c.n > 0)
 		c.n--;
-	if (s->done || c.n <= NAMES_FILE_MAX / 3)
+	if (s->done || c.n < NAMES_FILE_MAX / 3) /* too short to be cut, even with every byte escaped and a mark */
 		return 0;
 	for (int shadowed = 0; shadowed < 2 && r == 0 && !s->done; shadowed++) {
 		r = names_escape(c, shadowed != 0, &name, e);

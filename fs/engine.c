@@ -48,13 +48,18 @@ engine_new(const struct engine_config *cfg, struct engine **out, struct err *e)
 	return 0;
 }
 
-/* Opens wait for unwraps and feed the data lanes: ended from the top down, no lane is fed when it has ended. */
+/*
+ * Opens feed the unwraps; what a failed prefetch leaves undone goes to the data lane, which feeds itself.  Ended in this
+ * order, no lane is fed when it has ended.
+ */
 void
 engine_drain(struct engine *g)
 {
+	static const enum lane order[N_LANES] = { LANE_META, LANE_OPEN, LANE_UNWRAP, LANE_AHEAD, LANE_DATA };
+
 	for (unsigned i = 0; i < N_LANES; i++) {
-		pool_free(g->pool[i]);
-		g->pool[i] = NULL;
+		pool_free(g->pool[order[i]]);
+		g->pool[order[i]] = NULL;
 	}
 }
 

@@ -5,6 +5,25 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/num.h"
+
+void
+fill_place(const struct layout *l, bool clear, uint64_t span, struct span_place *out)
+{
+	const uint64_t off = span * l->span_len;
+
+	if (!clear) {
+		layout_span(l, span, out);
+		return;
+	}
+	*out = (struct span_place){
+		.stored_off = off,
+		.stored_len = u64_min(l->span_len, l->stored_size - off),
+		.plain_off = off,
+		.plain_len = u64_min(l->span_len, l->plain_size - off),
+	};
+}
+
 void
 fill_begin(struct fill *f)
 {
@@ -20,7 +39,7 @@ start(struct fill *f, struct err *e)
 	size_t room;
 	int r = 0;
 
-	layout_span(f->layout, f->span, &place);
+	fill_place(f->layout, f->cek == NULL, f->span, &place);
 	room = (size_t)place.plain_len + CBC_BLOCK;
 	if (f->block.p == NULL)
 		r = spanmem_take(f->mem, room, f->wait_for_memory, f->deadline, &f->block, e);

@@ -32,6 +32,9 @@ struct fill {
 	bool begun;
 };
 
+/* Where a span lies.  clear: a blob that is not encrypted, whose stored bytes are the plain ones. */
+void fill_place(const struct layout *l, bool clear, uint64_t span, struct span_place *out);
+
 /* Starts, or starts over. */
 void fill_begin(struct fill *f);
 int fill_data(struct fill *f, struct span piece, struct err *e) MUST_CHECK;

@@ -127,13 +127,16 @@ op_end(struct op *op)
 	park_done(&op->parked);
 }
 
-/* A missing name is an answer, not an event; what an interrupted or stopped mount leaves undone is neither. */
+/*
+ * A name that is missing, or means another version by now, is an answer, unless somebody was reading it; what an interrupted or stopped
+ * mount leaves undone is no event either.
+ */
 static bool
 worth_a_line(const struct err *e, const char *what)
 {
-	if (e->no == ENOENT)
+	if (e->no == ENOENT || e->no == ESTALE)
 		return strcmp(what, "read") == 0;
-	return e->no != ECANCELED && e->no != ESTALE;
+	return e->no != ECANCELED;
 }
 
 void

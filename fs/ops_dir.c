@@ -129,6 +129,7 @@ next_page(struct op *op, struct dirstream *s, struct err *e)
 	AUTO_BUF path;
 	int r;
 
+	buf_init(&path, 64 << 10);
 	if (!s->started)
 		s->start_ns = clock_now_ns();
 	s->started = true;
@@ -136,7 +137,6 @@ next_page(struct op *op, struct dirstream *s, struct err *e)
 	drop_page(s);
 	if (node_view(op->node) == NULL)
 		return keep_own_children(op->node, s, e);
-	buf_init(&path, 64 << 10);
 	r = node_path(op->node, &path, e);
 	if (r == 0)
 		r = view_list(node_view(op->node), buf_str(&path), &s->cursor, (struct view_sink){ keep_entry, s },

@@ -123,8 +123,13 @@ read_done(struct view_read *r)
 void
 fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	struct op *op = op_new(fs_of(req), req, fs_node(req, ino));
+	struct op *op;
 
+	if (size == 0) {
+		(void)fuse_reply_buf(req, NULL, 0);
+		return;
+	}
+	op = op_new(fs_of(req), req, fs_node(req, ino));
 	if (op == NULL)
 		return;
 	op->handle = handle_of(op->fs, fi);
@@ -132,10 +137,7 @@ fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file
 	op->read.off = (uint64_t)off;
 	op->read.len = size < VIEW_READ_MAX ? size : VIEW_READ_MAX;
 	op->read.done = read_done;
-	if (size == 0)
-		read_done(&op->read);
-	else
-		view_read(op->handle->file, &op->read);
+	view_read(op->handle->file, &op->read);
 }
 
 void

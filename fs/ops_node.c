@@ -33,7 +33,7 @@ fs_stat(struct fs *fs, struct node *n, struct stat *st)
 	*st = (struct stat){
 		.st_ino = a.ino,
 		.st_mode = ((mode_t)(a.dir ? S_IFDIR | 0555 : S_IFREG | 0444)) & ~fs->cfg.umask,
-		.st_nlink = a.dir ? 2 : 1,
+		.st_nlink = 1, /* of directories too: 2 would say that they have no subdirectories */
 		.st_uid = fs->cfg.uid,
 		.st_gid = fs->cfg.gid,
 		.st_size = (off_t)(a.dir ? 0 : a.size),

@@ -21,6 +21,8 @@ on_interrupt(fuse_req_t req, void *data)
 	struct parked *p = data;
 
 	(void)req;
+	if (atomic_exchange(&p->interrupted, true))
+		return;
 	(void)atomic_fetch_add(&p->refs, 1);
 	pool_submit(p->answerers, &p->answer_interrupt);
 }
@@ -34,6 +36,7 @@ park(struct parked *p, fuse_req_t req, struct pool *answerers, void (*free)(stru
 	p->free = free;
 	atomic_init(&p->refs, 1);
 	atomic_init(&p->answered, false);
+	atomic_init(&p->interrupted, false);
 	fuse_req_interrupt_func(req, on_interrupt, p);
 }
 

@@ -22,6 +22,7 @@ struct parked {
 	struct pool *answerers;
 	atomic_uint refs;      /* the work, and an interrupt that is being answered */
 	atomic_bool answered;  /* whoever sets it answers */
+	atomic_bool interrupted; /* answer_interrupt has been submitted: it can be in one queue once */
 	void (*free)(struct parked *p);
 };
 

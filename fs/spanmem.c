@@ -89,7 +89,7 @@ charge(struct spanmem *m, size_t n, bool wait, struct deadline d, struct err *e)
 {
 	if (wait)
 		return budget_take(m->budget, n, d, e);
-	if (!budget_try(m->budget, BUDGET_DATA, n))
+	if (!budget_try_evict(m->budget, n))
 		return err_set(e, EAGAIN, "no memory to read ahead");
 	return 0;
 }

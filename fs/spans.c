@@ -9,14 +9,18 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mutex.h"
 #include "base/num.h"
 #include "fs/fill.h"
 
-enum { BUCKETS = 1024, VERSION_BUCKETS = 1024, AHEAD_IN_FLIGHT = 24 };
+enum { BUCKETS = 1024, VERSION_BUCKETS = 1024, AHEAD_IN_FLIGHT = 24, READY_MIN = 16 << 20 };
+
+static const int64_t NEAR_NS = 2 * NS_PER_MS; /* a store that begins to answer within this is next door */
 
 enum state { LOADING, READY };
 
@@ -27,6 +31,8 @@ struct cached {
 	enum state state;
 	bool ahead;	     /* loaded before anybody asked */
 	unsigned holds;	     /* readers using the block */
+	atomic_uint touches; /* random reads of it */
+	bool used;	     /* somebody has read of it */
 	struct deadline deadline;
 	struct span_block block;
 	size_t n;
@@ -43,6 +49,7 @@ struct version {
 	bool clear;
 	struct layout layout;
 	struct region_order order;
+	atomic_bool moved_reported;
 	unsigned refs;		/* guarded by s->mu, as all below */
 	unsigned openers;
 	struct key_ref *key;	/* while somebody has it open */
@@ -56,7 +63,10 @@ struct spans {
 	struct cached *bucket[BUCKETS];
 	struct version *version_bucket[VERSION_BUCKETS];
 	struct cached *oldest, *newest;
+	uint64_t ready_bytes;	/* of READY spans */
+	uint64_t ready_max;	/* beyond this the oldest go: the page cache above holds the same bytes */
 	unsigned ahead_in_flight;
+	int64_t first_byte_ns;	/* how long the store takes to begin an answer, smoothed; 0: unknown */
 	struct spans_stats stats;
 };
 
@@ -81,6 +91,7 @@ find_locked(struct version *v, uint64_t number)
 static void
 lru_remove_locked(struct spans *s, struct cached *c)
 {
+	s->ready_bytes -= c->block.n;
 	*(c->older != NULL ? &c->older->newer : &s->oldest) = c->newer;
 	*(c->newer != NULL ? &c->newer->older : &s->newest) = c->older;
 	c->older = c->newer = NULL;
@@ -89,6 +100,7 @@ lru_remove_locked(struct spans *s, struct cached *c)
 static void
 lru_add_locked(struct spans *s, struct cached *c)
 {
+	s->ready_bytes += c->block.n;
 	c->older = s->newest;
 	c->newer = NULL;
 	*(s->newest != NULL ? &s->newest->newer : &s->oldest) = c;
@@ -160,14 +172,30 @@ cached_free(struct spans *s, struct cached *c)
 
 /* ---- memory ---- */
 
+/* The least recently used span that nobody holds; what was fetched ahead and not yet read goes last, or not at all. */
 static struct cached *
-take_victim(struct spans *s)
+victim_locked(struct spans *s, bool unread_too)
+{
+	struct cached *unread = NULL;
+
+	for (struct cached *c = s->oldest; c != NULL; c = c->newer) {
+		if (c->holds > 0)
+			continue;
+		if (c->used || !c->ahead)
+			return c;
+		if (unread == NULL)
+			unread = c;
+	}
+	return unread_too ? unread : NULL;
+}
+
+static struct cached *
+take_victim(struct spans *s, bool unread_too)
 {
 	struct cached *c;
 
 	mutex_lock(&s->mu);
-	for (c = s->oldest; c != NULL && c->holds > 0; c = c->newer)
-		;
+	c = victim_locked(s, unread_too);
 	if (c != NULL) {
 		lru_remove_locked(s, c);
 		unlink_locked(c);
@@ -177,6 +205,24 @@ take_victim(struct spans *s)
 	return c;
 }
 
+/* Keeps the cache small; what is held stays, and so does what was fetched ahead and is still to be read. */
+static void
+shrink(struct spans *s)
+{
+	for (;;) {
+		struct cached *c;
+		bool enough;
+
+		mutex_lock(&s->mu);
+		enough = s->ready_bytes <= s->ready_max;
+		mutex_unlock(&s->mu);
+		c = enough ? NULL : take_victim(s, false);
+		if (c == NULL)
+			return;
+		cached_free(s, c);
+	}
+}
+
 static uint64_t
 evict(void *arg, uint64_t want)
 {
@@ -184,12 +230,14 @@ evict(void *arg, uint64_t want)
 	uint64_t given = spanmem_trim(s->mem);
 
 	while (given < want) {
-		struct cached *c = take_victim(s);
+		struct cached *c = take_victim(s, true);
 
 		if (c == NULL)
 			break;
+		const uint64_t n = c->block.n;
+
 		cached_free(s, c); /* may land among the blocks kept for reuse */
-		given += u64_max(spanmem_trim(s->mem), 1);
+		given += u64_max(spanmem_trim(s->mem), n);
 	}
 	return given;
 }
@@ -209,6 +257,7 @@ spans_new(struct engine *g, struct spans **out, struct err *e)
 	}
 	(void)pthread_mutex_init(&s->mu, NULL);
 	s->g = g;
+	s->ready_max = u64_max(budget_limit(engine_budget(g), BUDGET_DATA) / 3, READY_MIN);
 	budget_set_evictor(engine_budget(g), evict, s);
 	*out = s;
 	return 0;
@@ -219,7 +268,7 @@ spans_free(struct spans *s)
 {
 	if (s == NULL)
 		return;
-	for (struct cached *c; (c = take_victim(s)) != NULL;)
+	for (struct cached *c; (c = take_victim(s, true)) != NULL;)
 		cached_free(s, c);
 	for (size_t i = 0; i < BUCKETS; i++)
 		assert(s->bucket[i] == NULL);
@@ -364,6 +413,16 @@ version_has_span(struct version *v, uint64_t span)
 	return ready;
 }
 
+/* What region_order=recover lets through is said once for each version. */
+static void
+report_moved(struct version *v)
+{
+	if (atomic_load(&v->order.misordered) > 0 && !atomic_exchange(&v->moved_reported, true))
+		log_event(LOG_LEVEL_WARNING, "integrity.recovered",
+			  "'%s' etag %s: regions are not in their place and are shown all the same (region_order=recover) [key=%s]",
+			  v->name, v->etag, v->kid);
+}
+
 /* ---- loading ---- */
 
 static void read_step(struct view_read *r);
@@ -372,7 +431,16 @@ struct load {
 	struct fill fill;
 	struct key_ref *key;
 	struct cached *c;
+	int64_t start_ns; /* 0 once the answer has begun */
 };
+
+static void
+note_first_byte(struct spans *s, int64_t took_ns)
+{
+	mutex_lock(&s->mu);
+	s->first_byte_ns = s->first_byte_ns == 0 ? took_ns : (s->first_byte_ns * 7 + took_ns) / 8;
+	mutex_unlock(&s->mu);
+}
 
 static int
 load_begin(void *arg, const struct store_entry *entry, struct err *e)
@@ -384,6 +452,9 @@ load_begin(void *arg, const struct store_entry *entry, struct err *e)
 			      (unsigned long long)entry->size);
 		return err_mark(e, "net.protocol", NULL);
 	}
+	if (l->start_ns != 0)
+		note_first_byte(l->c->v->s, clock_now_ns() - l->start_ns);
+	l->start_ns = 0;
 	fill_begin(&l->fill);
 	return 0;
 }
@@ -406,7 +477,7 @@ fetch(struct load *l, struct err *e)
 
 	if (l->key == NULL && !v->clear)
 		return err_set(e, ECANCELED, "the file has been closed");
-	layout_span(&v->layout, l->c->number, &place);
+	fill_place(&v->layout, v->clear, l->c->number, &place);
 	const struct store_get get = {
 		.name = v->name, .off = place.stored_off, .len = place.stored_len, .if_match = v->etag,
 	};
@@ -486,6 +557,7 @@ publish(struct cached *c, struct load *l, const struct err *e)
 		mutex_lock(&s->mu);
 		c->holds--;
 		mutex_unlock(&s->mu);
+		shrink(s);
 	} else {
 		struct err why = *e;
 
@@ -499,7 +571,7 @@ run_load(struct pool_job *job)
 {
 	struct cached *c = (struct cached *)(void *)job;
 	struct version *v = c->v;
-	struct load l = { .c = c };
+	struct load l = { .c = c, .start_ns = clock_now_ns() };
 	struct err e = { 0 };
 
 	mutex_lock(&v->s->mu);
@@ -514,6 +586,7 @@ run_load(struct pool_job *job)
 		err_key(&e, v->kid);
 		(void)err_in(&e, "etag %s, span %llu", v->etag, (unsigned long long)c->number);
 	}
+	report_moved(v);
 	publish(c, &l, &e); /* c and its version may be gone from here on */
 	fill_clear(&l.fill);
 	key_ref_put(l.key);
@@ -600,7 +673,10 @@ add_piece(struct view_read *r, const struct cached *c, uint64_t from, uint64_t t
 	return true;
 }
 
-/* What lies around a random read in its last span, if all of it has verified. */
+/*
+ * What lies around a random read in its last span, if all of it has verified: worth
+ * the kernel's page cache when readers come back to the span, not at the first touch.
+ */
 static void
 show_around(struct view_read *r)
 {
@@ -608,7 +684,9 @@ show_around(struct view_read *r)
 	const uint64_t start = c->number * c->v->layout.span_len;
 	const uint64_t inside = (u64_max(r->off, start) - start) / SPAN_TARGET * SPAN_TARGET;
 
-	if (r->sequential || c->bad.n > 0 || inside >= c->n)
+	const unsigned touches = atomic_load(&c->touches);
+
+	if (r->sequential || (touches != 2 && touches % 32 != 31) || c->bad.n > 0 || inside >= c->n)
 		return;
 	r->around_off = start + inside;
 	r->around = (struct iovec){ c->block.p + inside, (size_t)u64_min(c->n - inside, SPAN_TARGET) };
@@ -671,6 +749,8 @@ hold_spans_locked(struct view_read *r, struct cached **submit, unsigned *n_submi
 
 		if (c != NULL && c->state == READY) {
 			c->holds++;
+			c->touches += !r->sequential;
+			c->used = true;
 			lru_remove_locked(v->s, c);
 			lru_add_locked(v->s, c);
 			r->held[r->n_held++] = c;
@@ -768,8 +848,14 @@ spans_read(struct version *v, struct ahead *ahead, struct view_read *r)
 	first = *find_locked(v, r->off / v->layout.span_len);
 	waited = first == NULL || first->state != READY;
 	s->stats.hits += !waited;
-	plan = ahead_note(ahead, r->off, (size_t)(end - r->off), (end - 1) / v->layout.span_len, v->layout.n_spans,
-			  waited);
+	const struct ahead_read note = {
+		.off = r->off, .len = (size_t)(end - r->off), .last_span = (end - 1) / v->layout.span_len,
+		.n_spans = v->layout.n_spans, .waited = waited,
+		/* Next door more spans in flight do not come faster, they only take memory. */
+		.depth_max = s->first_byte_ns < NEAR_NS ? AHEAD_DEPTH_MIN : AHEAD_DEPTH_MAX,
+	};
+
+	plan = ahead_note(ahead, &note);
 	r->sequential = plan.sequential;
 	mutex_unlock(&s->mu);
 	v = read_version(r);
@@ -878,6 +964,7 @@ span_fill_finish(struct span_fill *f, struct err *e)
 	struct cached *c;
 	int r = fill_end(&f->fill, e);
 
+	report_moved(f->v);
 	if (r == 0 && f->fill.bad.n > 0 && f->v->layout.plain_size == 0) {
 		*e = f->fill.bad.first; /* nobody will read a byte and find out */
 		r = -e->no;
@@ -890,6 +977,7 @@ span_fill_finish(struct span_fill *f, struct err *e)
 	if (c == NULL)
 		return err_set(e, ENOMEM, "out of memory");
 	install(f, c);
+	shrink(f->v->s);
 	span_fill_abandon(f);
 	return 0;
 }

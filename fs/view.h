@@ -53,7 +53,8 @@ struct view_sink {
 	void *arg;
 };
 
-enum { VIEW_READ_MAX = 1 << 20, VIEW_READ_PIECES = 4 };
+/* The shortest spans have 256 KiB (crypto/layout.h: 2^18 regions of a byte): a read touches five of them at most. */
+enum { VIEW_READ_MAX = 1 << 20, VIEW_READ_PIECES = 5 };
 
 /*
  * One read.  The caller fills the first part, zeroes the rest, and keeps it until done has run.  After done: e.no == 0 and the pieces

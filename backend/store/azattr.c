@@ -82,7 +82,8 @@ azattr_etag(const char *value, char out[STORE_ETAG_MAX + 1])
 	return true;
 }
 
-/* Days since 1970 in the Gregorian calendar; March counts as the first month, so that a leap day comes last. */
+/* Days since 1970 in the Gregorian calendar; March counts as the first month, so that a leap day
+ * comes last. */
 static int64_t
 days_since_1970(int year, int month, int day)
 {
@@ -103,14 +104,16 @@ month_of(const char *s)
 	return 0;
 }
 
-/* Whether text has the digits and the fixed characters of a pattern, in which '0' stands for any digit and '?' for anything. */
+/* Whether text has the digits and the fixed characters of a pattern, in which '0' stands for any
+ * digit and '?' for anything. */
 static bool
 looks_like(const char *text, const char *pattern)
 {
 	for (; *pattern != '\0'; pattern++, text++) {
 		if (*text == '\0')
 			return false;
-		if (*pattern == '0' ? *text < '0' || *text > '9' : *pattern != '?' && *pattern != *text)
+		if (*pattern == '0' ? *text < '0' || *text > '9'
+				    : *pattern != '?' && *pattern != *text)
 			return false;
 	}
 	return *text == '\0';
@@ -122,13 +125,15 @@ digits2(const char *s)
 	return (s[0] - '0') * 10 + (s[1] - '0');
 }
 
-/* time: "hh:mm:ss", digits for sure. */
+/* time: "hh:mm:ss", digits for sure.  Years outside of what nanoseconds in 64 bits can hold are no
+ * dates. */
 static bool
 seconds_of(int year, int month, int day, const char *time, int64_t *out)
 {
 	const int h = digits2(time), m = digits2(time + 3), s = digits2(time + 6);
 
-	if (year < 1601 || month < 1 || month > 12 || day < 1 || day > 31 || h > 23 || m > 59 || s > 60)
+	if (year < 1700 || year > 2200 || month < 1 || month > 12 || day < 1 || day > 31 ||
+	    h > 23 || m > 59 || s > 60)
 		return false;
 	*out = days_since_1970(year, month, day) * 86400 + h * 3600 + m * 60 + s;
 	return true;
@@ -139,8 +144,8 @@ azattr_http_date(const char *value, int64_t *out)
 {
 	if (!looks_like(value, "???, 00 ??? 0000 00:00:00 GMT"))
 		return false;
-	return seconds_of(digits2(value + 12) * 100 + digits2(value + 14), month_of(value + 8), digits2(value + 5),
-			  value + 17, out);
+	return seconds_of(digits2(value + 12) * 100 + digits2(value + 14), month_of(value + 8),
+			  digits2(value + 5), value + 17, out);
 }
 
 bool
@@ -148,8 +153,8 @@ azattr_iso_date(const char *value, int64_t *out)
 {
 	if (!looks_like(value, "0000-00-00T00:00:00Z"))
 		return false;
-	return seconds_of(digits2(value) * 100 + digits2(value + 2), digits2(value + 5), digits2(value + 8), value + 11,
-			  out);
+	return seconds_of(digits2(value) * 100 + digits2(value + 2), digits2(value + 5),
+			  digits2(value + 8), value + 11, out);
 }
 
 static enum store_blob_type
@@ -248,7 +253,8 @@ take_header(void *arg, const char *name, const char *value)
 }
 
 int
-azattr_from_headers(struct azattr *a, const struct http_response *r, struct span name, uint64_t size, struct err *e)
+azattr_from_headers(struct azattr *a, const struct http_response *r, struct span name,
+		    uint64_t size, struct err *e)
 {
 	azattr_reset(a);
 	a->has_size = size <= INT64_MAX;

@@ -26,7 +26,8 @@ enum azattr_key {
 	AZATTR_FOLDER
 };
 
-/* One blob's attributes and the memory that entry points into; do not copy.  Large: not for the stack. */
+/* One blob's attributes and the memory that entry points into; do not copy.  Large: not for the
+ * stack. */
 struct azattr {
 	struct store_entry entry;
 	bool has_size;
@@ -46,17 +47,20 @@ enum azattr_key azattr_xml_key(const char *element);
 enum azattr_key azattr_metadata_key(const char *name);
 
 /*
- * Takes one value of n bytes, NUL-terminated.  false when it cannot be what it says it is (an ETag that is no header text, a size that is no
- * number); an odd date, type or tier is read as "unknown".  The first envelope counts.
+ * Takes one value of n bytes, NUL-terminated.  false when it cannot be what it says it is (an ETag
+ * that is no header text, a size that is no number); an odd date, type or tier is read as
+ * "unknown".  The first envelope counts.
  */
 bool azattr_set(struct azattr *a, enum azattr_key key, const char *value, size_t n) MUST_CHECK;
 
-/* Completes the entry after the last value: name is borrowed.  false when the ETag or the size is missing. */
+/* Completes the entry after the last value: name is borrowed.  false when the ETag or the size is
+ * missing. */
 bool azattr_finish(struct azattr *a, struct span name) MUST_CHECK;
 
-/* All of it from the headers of an answer, whose object has size bytes.  -EIO, event "net.protocol". */
-int azattr_from_headers(struct azattr *a, const struct http_response *r, struct span name, uint64_t size,
-			struct err *e) MUST_CHECK;
+/* All of it from the headers of an answer, whose object has size bytes.  -EIO, event
+ * "net.protocol". */
+int azattr_from_headers(struct azattr *a, const struct http_response *r, struct span name,
+			uint64_t size, struct err *e) MUST_CHECK;
 
 /* Strips the quotes of an ETag; false when it is not printable ASCII of 1..STORE_ETAG_MAX bytes. */
 bool azattr_etag(const char *value, char out[STORE_ETAG_MAX + 1]) MUST_CHECK;

@@ -26,9 +26,11 @@ enum {
 struct azblob {
 	struct store store;
 	struct azroot root;
-	char *url, *prefix; /* what root points to; prefix has a '/' at its end, or is "" or (single) the whole name */
+	char *url, *prefix; /* what root points to; prefix has a '/' at its end, or is "" or
+			       (single) the whole name */
 	char *container;    /* NULL: the whole account */
-	const char *single; /* the last component of prefix, NULL when this is no single-object store */
+	const char *
+		single; /* the last component of prefix, NULL when this is no single-object store */
 };
 
 static struct azblob *
@@ -39,7 +41,8 @@ of(struct store *s)
 
 /* ---- names and places */
 
-/* 3 to 63 of a-z 0-9 and '-', or the service's own such as $root: whatever else is asked for does not exist. */
+/* 3 to 63 of a-z 0-9 and '-', or the service's own such as $root: whatever else is asked for does
+ * not exist. */
 static bool
 is_container_name(struct span name)
 {
@@ -48,7 +51,8 @@ is_container_name(struct span name)
 	if (name.n < 3 || name.n > 63)
 		return false;
 	for (; i < name.n; i++)
-		if (!(name.p[i] >= 'a' && name.p[i] <= 'z') && !(name.p[i] >= '0' && name.p[i] <= '9') && name.p[i] != '-')
+		if (!(name.p[i] >= 'a' && name.p[i] <= 'z') &&
+		    !(name.p[i] >= '0' && name.p[i] <= '9') && name.p[i] != '-')
 			return false;
 	return true;
 }
@@ -61,7 +65,11 @@ is_utf8(struct span text)
 
 	for (size_t i = 0; i < text.n;) {
 		const uint8_t c = text.p[i++];
-		const unsigned more = c < 0x80 ? 0 : c < 0xc0 || c > 0xf4 ? 4 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+		const unsigned more = c < 0x80		     ? 0
+				      : c < 0xc0 || c > 0xf4 ? 4
+				      : c < 0xe0	     ? 1
+				      : c < 0xf0	     ? 2
+							     : 3;
 		uint32_t value = c & (0x7fU >> (more > 0 ? more + 1 : 0));
 
 		if (more == 4 || more > text.n - i)
@@ -88,7 +96,7 @@ place_of(const struct azblob *b, struct span name)
 	if (slash == NULL)
 		return (struct azplace){ { NULL, 0 }, name };
 	return (struct azplace){ span_of(name.p, (size_t)(slash - name.p)),
-			       span_of(slash + 1, name.n - (size_t)(slash - name.p) - 1) };
+				 span_of(slash + 1, name.n - (size_t)(slash - name.p) - 1) };
 }
 
 static int
@@ -132,8 +140,8 @@ blob_url(const struct azblob *b, const char *name, struct buf *url, struct err *
 /* ---- head, get */
 
 static int
-azblob_head(struct store *s, const char *name, const char *if_none_match, struct store_list_sink sink, bool *out_same,
-	    struct deadline d, struct err *e)
+azblob_head(struct store *s, const char *name, const char *if_none_match,
+	    struct store_list_sink sink, bool *out_same, struct deadline d, struct err *e)
 {
 	struct azblob *b = of(s);
 	AUTO_BUF url;
@@ -143,7 +151,8 @@ azblob_head(struct store *s, const char *name, const char *if_none_match, struct
 	r = blob_url(b, name, &url, e);
 	if (r < 0)
 		return r;
-	return azget_head(&b->root.service, buf_str(&url), name, if_none_match, sink, out_same, d, e);
+	return azget_head(&b->root.service, buf_str(&url), name, if_none_match, sink, out_same, d,
+			  e);
 }
 
 static int
@@ -173,7 +182,8 @@ struct probe {
 
 /* The object of a name alone, by HEAD; none is not a failure. */
 static int
-head_if_any(struct store *s, const char *name, struct store_list_sink sink, struct deadline d, struct err *e)
+head_if_any(struct store *s, const char *name, struct store_list_sink sink, struct deadline d,
+	    struct err *e)
 {
 	bool same;
 	int r = azblob_head(s, name, NULL, sink, &same, d, e);
@@ -222,9 +232,11 @@ probe_entry(void *arg, const struct store_entry *entry, struct err *e)
 	return 0;
 }
 
-/* A page's worth of names that begin with the one in question: sorted, so the object comes first, and "NAME/" after "NAME-" and "NAME.". */
+/* A page's worth of names that begin with the one in question: sorted, so the object comes first,
+ * and "NAME/" after "NAME-" and "NAME.". */
 static int
-probe_pages(const struct azblob *b, struct probe *p, struct azplace place, struct deadline d, struct err *e)
+probe_pages(const struct azblob *b, struct probe *p, struct azplace place, struct deadline d,
+	    struct err *e)
 {
 	AUTO_BUF marker;
 	struct azpage page = { place, true, PROBE_ENTRIES, &marker };
@@ -253,7 +265,8 @@ found_below(void *arg, const struct store_entry *entry, struct err *e)
 
 /* For the rare name that has many neighbours between it and "NAME/": is anything there? */
 static int
-probe_below(const struct azblob *b, struct probe *p, struct azplace place, struct deadline d, struct err *e)
+probe_below(const struct azblob *b, struct probe *p, struct azplace place, struct deadline d,
+	    struct err *e)
 {
 	AUTO_BUF marker, key;
 	struct azpage page = { place, false, 1, &marker };
@@ -316,7 +329,8 @@ probe_by_list(const struct azblob *b, struct probe *p, struct deadline d, struct
 }
 
 static int
-azblob_probe(struct store *s, const char *name, struct store_list_sink sink, struct deadline d, struct err *e)
+azblob_probe(struct store *s, const char *name, struct store_list_sink sink, struct deadline d,
+	     struct err *e)
 {
 	struct azblob *b = of(s);
 	struct probe p = { .sink = sink, .name = span_str(name) };
@@ -342,8 +356,8 @@ azblob_probe(struct store *s, const char *name, struct store_list_sink sink, str
 /* ---- list */
 
 static int
-list_single(struct store *s, struct span prefix, struct buf *cursor, struct store_list_sink sink, struct deadline d,
-	    struct err *e)
+list_single(struct store *s, struct span prefix, struct buf *cursor, struct store_list_sink sink,
+	    struct deadline d, struct err *e)
 {
 	const struct span name = span_str(of(s)->single);
 
@@ -363,7 +377,9 @@ azblob_list(struct store *s, struct span prefix, bool delimited, unsigned max, s
 	if (b->single != NULL)
 		return list_single(s, prefix, cursor, sink, d, e);
 	if (page.place.container.n == 0 && !delimited)
-		return err_set(e, EOPNOTSUPP, "the blobs of all containers of an account cannot be listed at once");
+		return err_set(
+			e, EOPNOTSUPP,
+			"the blobs of all containers of an account cannot be listed at once");
 	if (page.place.container.n > 0 && !is_container_name(page.place.container))
 		return no_container(e);
 	if (!is_utf8(prefix)) {
@@ -402,7 +418,8 @@ check_config(const struct azblob_config *cfg, struct err *e)
 	const bool has_prefix = cfg->prefix != NULL && cfg->prefix[0] != '\0';
 
 	if (cfg->container == NULL)
-		return has_prefix || cfg->single ? err_set(e, EINVAL, "a prefix needs a container") : 0;
+		return has_prefix || cfg->single ? err_set(e, EINVAL, "a prefix needs a container")
+						 : 0;
 	if (!is_container_name(span_str(cfg->container)))
 		return err_set(e, EINVAL, "'%s' is no container's name", cfg->container);
 	if (has_prefix && strlen(cfg->prefix) > STORE_NAME_MAX - 1)
@@ -436,14 +453,15 @@ copy_config(struct azblob *b, const struct azblob_config *cfg, struct err *e)
 			return err_set(e, EINVAL, "a single blob needs a name");
 	}
 	(void)snprintf(b->store.label, sizeof(b->store.label), "%s%s%s%s%s", cfg->account,
-		       cfg->container != NULL ? "/" : "", cfg->container != NULL ? cfg->container : "",
-		       prefix[0] != '\0' ? "/" : "", prefix);
+		       cfg->container != NULL ? "/" : "",
+		       cfg->container != NULL ? cfg->container : "", prefix[0] != '\0' ? "/" : "",
+		       prefix);
 	return 0;
 }
 
 int
-azblob_store_open_take(const struct azblob_config *cfg, struct http_client *client, struct http_auth *auth,
-		       struct store **out, struct err *e)
+azblob_store_open_take(const struct azblob_config *cfg, struct http_client *client,
+		       struct http_auth *auth, struct store **out, struct err *e)
 {
 	struct azblob *b = calloc(1, sizeof(*b));
 	int r;

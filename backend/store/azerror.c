@@ -14,7 +14,8 @@
 #include "backend/store/azattr.h"
 #include "base/clock.h"
 
-/* A signature is refused when the clocks are a quarter of an hour apart; worth a word from a third of that on. */
+/* A signature is refused when the clocks are a quarter of an hour apart; worth a word from a third
+ * of that on. */
 enum { SKEW_S = 300, SHOWN_DEPTH = 16 };
 
 struct meaning {
@@ -23,8 +24,10 @@ struct meaning {
 	const char *text, *event, *advice;
 };
 
-static const char advice_archived[] = "move the blob to an online tier (hot, cool or cold) and wait until it is rehydrated";
-static const char advice_entra[] = "use Entra ID: leave out the account key, and sign in with a managed identity, a workload identity or az login";
+static const char advice_archived[] =
+	"move the blob to an online tier (hot, cool or cold) and wait until it is rehydrated";
+static const char advice_entra[] = "use Entra ID: leave out the account key, and sign in with a "
+				   "managed identity, a workload identity or az login";
 
 static const struct meaning meanings[] = {
 	{ "BlobNotFound", ENOENT, "the blob does not exist", "remote.gone", NULL },
@@ -36,41 +39,52 @@ static const struct meaning meanings[] = {
 
 	{ "NoAuthenticationInformation", EACCES, "the service wants credentials", "auth.storage",
 	  "give an account key, a SAS or an Entra identity" },
-	{ "InvalidAuthenticationInfo", EACCES, "the service does not accept the token", "auth.storage", NULL },
-	{ "AuthenticationFailed", EACCES, "the service does not accept the key, SAS or token", "auth.storage",
+	{ "InvalidAuthenticationInfo", EACCES, "the service does not accept the token",
+	  "auth.storage", NULL },
+	{ "AuthenticationFailed", EACCES, "the service does not accept the key, SAS or token",
+	  "auth.storage",
 	  "check the account's name, its key or the SAS (expired?), and this machine's clock" },
 	{ "AuthorizationFailure", EACCES, "this request is not allowed", "auth.storage",
 	  "check the credentials, and the storage account's network rules" },
-	{ "AuthorizationPermissionMismatch", EACCES, "this identity may not do that", "auth.storage",
+	{ "AuthorizationPermissionMismatch", EACCES, "this identity may not do that",
+	  "auth.storage",
 	  "assign the role Storage Blob Data Reader; for a SAS, grant the permissions r and l" },
-	{ "AuthorizationServiceMismatch", EACCES, "the SAS is not for the blob service", "auth.storage", NULL },
-	{ "AuthorizationResourceTypeMismatch", EACCES, "the SAS is not for this kind of resource", "auth.storage",
-	  "grant the resource types service, container and object" },
-	{ "AuthorizationProtocolMismatch", EACCES, "the SAS is for https only", "auth.storage", NULL },
-	{ "AuthorizationSourceIPMismatch", EACCES, "the SAS is not for this address", "auth.storage", NULL },
-	{ "InsufficientAccountPermissions", EACCES, "the account's permissions are not enough", "auth.storage", NULL },
+	{ "AuthorizationServiceMismatch", EACCES, "the SAS is not for the blob service",
+	  "auth.storage", NULL },
+	{ "AuthorizationResourceTypeMismatch", EACCES, "the SAS is not for this kind of resource",
+	  "auth.storage", "grant the resource types service, container and object" },
+	{ "AuthorizationProtocolMismatch", EACCES, "the SAS is for https only", "auth.storage",
+	  NULL },
+	{ "AuthorizationSourceIPMismatch", EACCES, "the SAS is not for this address",
+	  "auth.storage", NULL },
+	{ "InsufficientAccountPermissions", EACCES, "the account's permissions are not enough",
+	  "auth.storage", NULL },
 	{ "AccountIsDisabled", EACCES, "the storage account is disabled", "auth.storage", NULL },
-	{ "PublicAccessNotPermitted", EACCES, "the storage account allows no anonymous access", "auth.storage",
-	  "give an account key, a SAS or an Entra identity" },
-	{ "KeyBasedAuthenticationNotPermitted", EACCES, "the storage account allows no account keys", "auth.storage",
-	  advice_entra },
+	{ "PublicAccessNotPermitted", EACCES, "the storage account allows no anonymous access",
+	  "auth.storage", "give an account key, a SAS or an Entra identity" },
+	{ "KeyBasedAuthenticationNotPermitted", EACCES,
+	  "the storage account allows no account keys", "auth.storage", advice_entra },
 
 	{ "ConditionNotMet", ESTALE, "the blob has been changed", "remote.changed", NULL },
 	{ "LeaseIdMissing", EBUSY, "the blob is leased", "remote.leased", NULL },
 	{ "LeaseIdMismatchWithBlobOperation", EBUSY, "the blob is leased", "remote.leased", NULL },
 	{ "LeaseLost", EBUSY, "the lease is lost", "remote.leased", NULL },
 	{ "LeaseAlreadyPresent", EBUSY, "the blob is leased", "remote.leased", NULL },
-	{ "PendingCopyOperation", EBUSY, "a copy to this blob is under way", "remote.leased", NULL },
+	{ "PendingCopyOperation", EBUSY, "a copy to this blob is under way", "remote.leased",
+	  NULL },
 	{ "SnapshotsPresent", EBUSY, "the blob has snapshots", "remote.leased", NULL },
 	{ "BlobAlreadyExists", EEXIST, "the blob exists already", NULL, NULL },
 	{ "ContainerAlreadyExists", EEXIST, "the container exists already", NULL, NULL },
 	{ "PathAlreadyExists", EEXIST, "the path exists already", NULL, NULL },
 	{ "BlobArchived", ENODATA, "the blob is archived", "remote.archived", advice_archived },
-	{ "BlobBeingRehydrated", ENODATA, "the blob is being rehydrated from the archive", "remote.archived",
-	  "wait until it is; that takes hours" },
-	{ "BlobImmutableDueToPolicy", EPERM, "the blob is immutable by a policy", "remote.immutable", NULL },
-	{ "BlobImmutableDueToLegalHold", EPERM, "the blob is under legal hold", "remote.immutable", NULL },
-	{ "UnauthorizedBlobOverwrite", EPERM, "this identity may not write over the blob", "remote.immutable", NULL },
+	{ "BlobBeingRehydrated", ENODATA, "the blob is being rehydrated from the archive",
+	  "remote.archived", "wait until it is; that takes hours" },
+	{ "BlobImmutableDueToPolicy", EPERM, "the blob is immutable by a policy",
+	  "remote.immutable", NULL },
+	{ "BlobImmutableDueToLegalHold", EPERM, "the blob is under legal hold", "remote.immutable",
+	  NULL },
+	{ "UnauthorizedBlobOverwrite", EPERM, "this identity may not write over the blob",
+	  "remote.immutable", NULL },
 	{ "BlobUsesCustomerSpecifiedEncryption", EOPNOTSUPP,
 	  "the blob is encrypted by the service with a customer-provided key", "remote.unsupported",
 	  "copy it to a blob without one; such keys are not supported" },
@@ -91,7 +105,8 @@ static const struct {
 	int status;
 	struct meaning meaning;
 } by_status[] = {
-	{ 401, { NULL, EACCES, "the service does not accept the credentials", "auth.storage", NULL } },
+	{ 401,
+	  { NULL, EACCES, "the service does not accept the credentials", "auth.storage", NULL } },
 	{ 403, { NULL, EACCES, "the service refuses this request", "auth.storage", NULL } },
 	{ 404, { NULL, ENOENT, "the blob or container does not exist", "remote.gone", NULL } },
 	{ 408, { NULL, ETIMEDOUT, "the service took too long", "net.deadline", NULL } },
@@ -151,7 +166,8 @@ on_text(void *arg, const XML_Char *text, int n)
 }
 
 static void XMLCALL
-on_doctype(void *arg, const XML_Char *name, const XML_Char *system_id, const XML_Char *public_id, int internal)
+on_doctype(void *arg, const XML_Char *name, const XML_Char *system_id, const XML_Char *public_id,
+	   int internal)
 {
 	struct error_scan *s = arg;
 
@@ -159,7 +175,8 @@ on_doctype(void *arg, const XML_Char *name, const XML_Char *system_id, const XML
 	(void)XML_StopParser(s->parser, XML_FALSE);
 }
 
-/* out: room bytes and a NUL.  A body that is cut or not XML gives what was there before the fault. */
+/* out: room bytes and a NUL.  A body that is cut or not XML gives what was there before the fault.
+ */
 static void
 body_element(const struct buf *body, const char *wanted, char *out, size_t room)
 {
@@ -222,7 +239,8 @@ find_meaning(int status, const char *code)
 	return &unexpected;
 }
 
-/* Seconds that this machine's clock is ahead of the service's; 0 when it is near or cannot be told. */
+/* Seconds that this machine's clock is ahead of the service's; 0 when it is near or cannot be told.
+ */
 static int64_t
 clock_ahead_s(const struct http_response *r)
 {
@@ -266,7 +284,8 @@ azerror_set(const struct http_response *r, struct err *e)
 	m = find_meaning(r->status, code);
 	if (strcmp(code, "AuthenticationFailed") == 0)
 		explain_authentication(r, why, sizeof(why));
-	(void)err_set(e, m->no, "%s%s (HTTP %d%s%s)", m->text, why, r->status, code[0] != '\0' ? " " : "", code);
+	(void)err_set(e, m->no, "%s%s (HTTP %d%s%s)", m->text, why, r->status,
+		      code[0] != '\0' ? " " : "", code);
 	err_request(e, r->request_id);
 	return err_mark(e, m->event, m->advice);
 }

@@ -10,8 +10,9 @@
 #include "base/err.h"
 
 /*
- * Records the failure that an answer other than 2xx and 304 stands for, and returns -errno.  The code is taken from the header
- * x-ms-error-code, else from the XML body.  Text that the service wrote is not repeated: it may quote signatures.
+ * Records the failure that an answer other than 2xx and 304 stands for, and returns -errno.  The
+ * code is taken from the header x-ms-error-code, else from the XML body.  Text that the service
+ * wrote is not repeated: it may quote signatures.
  */
 int azerror_set(const struct http_response *r, struct err *e);
 

@@ -21,7 +21,7 @@ struct get_call {
 	struct store_get_sink sink;
 	struct azattr *attr;
 	bool begun;
-	bool broken; /* this attempt's answer was not what was asked for */
+	bool broken;	    /* this attempt's answer was not what was asked for */
 	uint64_t want, got; /* bytes of this attempt */
 	uint64_t total;	    /* the object's size at the first attempt, and its version */
 	char etag[STORE_ETAG_MAX + 1];
@@ -86,7 +86,8 @@ ignore_data(void *arg, struct span piece, struct err *e)
 }
 
 static int
-send_attributes(const struct http_response *r, const char *name, struct store_list_sink sink, struct err *e)
+send_attributes(const struct http_response *r, const char *name, struct store_list_sink sink,
+		struct err *e)
 {
 	struct azattr *attr = calloc(1, sizeof(*attr));
 	int ret;
@@ -114,7 +115,8 @@ azget_head(const struct azservice *s, const char *url, const char *name, const c
 		quote(if_none_match, condition);
 		add_header(&req, "If-None-Match", condition);
 	}
-	r = http_call(s->client, s->auth, &req, (struct http_sink){ ignore_begin, ignore_data, NULL }, d, &answer, e);
+	r = http_call(s->client, s->auth, &req,
+		      (struct http_sink){ ignore_begin, ignore_data, NULL }, d, &answer, e);
 	if (r < 0)
 		return r;
 	*out_same = answer.status == STATUS_SAME && if_none_match != NULL;
@@ -127,15 +129,18 @@ azget_head(const struct azservice *s, const char *url, const char *name, const c
 
 /* ---- bytes */
 
-/* Whether the answer is the range asked for, all of it, and no other; sets *out_total to the object's size. */
+/* Whether the answer is the range asked for, all of it, and no other; sets *out_total to the
+ * object's size. */
 static int
-check_range(const struct store_get *get, const struct http_response *r, uint64_t *out_total, struct err *e)
+check_range(const struct store_get *get, const struct http_response *r, uint64_t *out_total,
+	    struct err *e)
 {
 	if (r->status != STATUS_PARTIAL)
 		return broken(e, "a range was asked for, the answer is something else");
 	if (!r->has_range)
 		return broken(e, "a range was asked for, the answer does not say which it is");
-	if (r->range_first != get->off || r->range_last != get->off + get->len - 1 || r->range_total <= r->range_last)
+	if (r->range_first != get->off || r->range_last != get->off + get->len - 1 ||
+	    r->range_total <= r->range_last)
 		return broken(e, "the answer is not the range asked for");
 	if (r->content_length != UINT64_MAX && r->content_length != get->len)
 		return broken(e, "the answer's length is not that of the range");
@@ -154,7 +159,8 @@ check_whole(const struct http_response *r, uint64_t *out_total, struct err *e)
 	return 0;
 }
 
-/* The version must be the one asked for; and one version has one size, whichever attempt says so. */
+/* The version must be the one asked for; and one version has one size, whichever attempt says so.
+ */
 static int
 check_version(struct get_call *c, struct err *e)
 {
@@ -202,8 +208,8 @@ on_begin(void *arg, const struct http_response *r, struct err *e)
 		return ret;
 	c->want = c->get->len > 0 ? c->get->len : total;
 	if (c->get->len == 0 && total > c->get->max)
-		return err_set(e, EFBIG, "the blob has %llu bytes, at most %llu are wanted", (unsigned long long)total,
-			       (unsigned long long)c->get->max);
+		return err_set(e, EFBIG, "the blob has %llu bytes, at most %llu are wanted",
+			       (unsigned long long)total, (unsigned long long)c->get->max);
 	return 0;
 }
 
@@ -221,8 +227,8 @@ on_data(void *arg, struct span piece, struct err *e)
 }
 
 static int
-get_once(const struct azservice *s, const struct http_request *req, struct get_call *c, bool *out_same,
-	 struct deadline d, struct err *e)
+get_once(const struct azservice *s, const struct http_request *req, struct get_call *c,
+	 bool *out_same, struct deadline d, struct err *e)
 {
 	AUTO_HTTP_RESPONSE answer;
 	int r;
@@ -230,7 +236,8 @@ get_once(const struct azservice *s, const struct http_request *req, struct get_c
 	http_response_init(&answer);
 	c->begun = false;
 	c->broken = false;
-	r = http_call(s->client, s->auth, req, (struct http_sink){ on_begin, on_data, c }, d, &answer, e);
+	r = http_call(s->client, s->auth, req, (struct http_sink){ on_begin, on_data, c }, d,
+		      &answer, e);
 	if (r < 0)
 		return r;
 	if (answer.status == STATUS_SAME && c->get->if_none_match != NULL && c->etag[0] == '\0') {
@@ -244,8 +251,8 @@ get_once(const struct azservice *s, const struct http_request *req, struct get_c
 }
 
 static int
-get_twice(const struct azservice *s, const struct http_request *req, struct get_call *c, bool *out_same,
-	  struct deadline d, struct err *e)
+get_twice(const struct azservice *s, const struct http_request *req, struct get_call *c,
+	  bool *out_same, struct deadline d, struct err *e)
 {
 	int r;
 
@@ -258,8 +265,8 @@ get_twice(const struct azservice *s, const struct http_request *req, struct get_
 }
 
 int
-azget_bytes(const struct azservice *s, const char *url, const struct store_get *get, struct store_get_sink sink,
-	    bool *out_same, struct deadline d, struct err *e)
+azget_bytes(const struct azservice *s, const char *url, const struct store_get *get,
+	    struct store_get_sink sink, bool *out_same, struct deadline d, struct err *e)
 {
 	struct http_request req = request("GET", url);
 	struct get_call c = { .get = get, .sink = sink };
@@ -267,7 +274,8 @@ azget_bytes(const struct azservice *s, const char *url, const struct store_get *
 	int r;
 
 	if (get->len > 0) {
-		(void)snprintf(range, sizeof(range), "bytes=%llu-%llu", (unsigned long long)get->off,
+		(void)snprintf(range, sizeof(range), "bytes=%llu-%llu",
+			       (unsigned long long)get->off,
 			       (unsigned long long)(get->off + get->len - 1));
 		add_header(&req, "x-ms-range", range);
 	}
@@ -280,7 +288,8 @@ azget_bytes(const struct azservice *s, const char *url, const struct store_get *
 		add_header(&req, "If-None-Match", none_match);
 	}
 	req.exact_body = get->len;
-	req.max_body = get->len > 0 ? get->len : INT64_MAX; /* on_begin knows better, and says it with EFBIG */
+	req.max_body = get->len > 0 ? get->len
+				    : INT64_MAX; /* on_begin knows better, and says it with EFBIG */
 	c.attr = calloc(1, sizeof(*c.attr));
 	if (c.attr == NULL)
 		return err_set(e, ENOMEM, "out of memory");
@@ -293,8 +302,9 @@ azget_bytes(const struct azservice *s, const char *url, const struct store_get *
 /* ---- text */
 
 static int
-text_once(const struct azservice *s, const struct http_request *req, bool (*complete)(struct span body),
-	  struct buf *page, struct http_response *out, bool *out_broken, struct deadline d, struct err *e)
+text_once(const struct azservice *s, const struct http_request *req,
+	  bool (*complete)(struct span body), struct buf *page, struct http_response *out,
+	  bool *out_broken, struct deadline d, struct err *e)
 {
 	int r = http_call(s->client, s->auth, req, http_sink_to_buf(page), d, out, e);
 
@@ -308,8 +318,8 @@ text_once(const struct azservice *s, const struct http_request *req, bool (*comp
 }
 
 int
-azget_text(const struct azservice *s, const char *url, bool (*complete)(struct span body), struct buf *page,
-	   struct http_response *out, struct deadline d, struct err *e)
+azget_text(const struct azservice *s, const char *url, bool (*complete)(struct span body),
+	   struct buf *page, struct http_response *out, struct deadline d, struct err *e)
 {
 	struct http_request req = request("GET", url);
 	bool again;

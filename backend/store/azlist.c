@@ -103,7 +103,8 @@ static enum tag
 child_tag(struct azlist *l, enum tag parent, const char *name)
 {
 	if (parent == TAG_PROPERTIES || parent == TAG_METADATA) {
-		l->key = parent == TAG_PROPERTIES ? azattr_xml_key(name) : azattr_metadata_key(name);
+		l->key = parent == TAG_PROPERTIES ? azattr_xml_key(name)
+						  : azattr_metadata_key(name);
 		return l->key != AZATTR_NONE ? TAG_ATTRIBUTE : TAG_SKIP;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(children); i++)
@@ -277,7 +278,8 @@ on_end(void *arg, const XML_Char *name)
 }
 
 static void XMLCALL
-on_doctype(void *arg, const XML_Char *name, const XML_Char *system_id, const XML_Char *public_id, int internal)
+on_doctype(void *arg, const XML_Char *name, const XML_Char *system_id, const XML_Char *public_id,
+	   int internal)
 {
 	(void)name, (void)system_id, (void)public_id, (void)internal;
 	stop(arg, "a document type");
@@ -289,7 +291,8 @@ feed(XML_Parser parser, struct span page)
 	enum XML_Status status = XML_STATUS_OK;
 
 	for (size_t at = 0; at < page.n && status == XML_STATUS_OK; at += PIECE)
-		status = XML_Parse(parser, (const char *)page.p + at, (int)(page.n - at < PIECE ? page.n - at : PIECE),
+		status = XML_Parse(parser, (const char *)page.p + at,
+				   (int)(page.n - at < PIECE ? page.n - at : PIECE),
 				   page.n - at <= PIECE);
 	return status;
 }
@@ -353,7 +356,9 @@ azlist_is_complete(struct span page)
 	static const char tag[] = "</EnumerationResults>";
 	size_t n = page.n;
 
-	while (n > 0 && (page.p[n - 1] == '\n' || page.p[n - 1] == '\r' || page.p[n - 1] == ' ' || page.p[n - 1] == '\t'))
+	while (n > 0 && (page.p[n - 1] == '\n' || page.p[n - 1] == '\r' || page.p[n - 1] == ' ' ||
+			 page.p[n - 1] == '\t'))
 		n--;
-	return n >= sizeof(tag) - 1 && memcmp(page.p + n - (sizeof(tag) - 1), tag, sizeof(tag) - 1) == 0;
+	return n >= sizeof(tag) - 1 &&
+	       memcmp(page.p + n - (sizeof(tag) - 1), tag, sizeof(tag) - 1) == 0;
 }

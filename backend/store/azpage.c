@@ -22,7 +22,8 @@ struct renamer {
 };
 
 int
-azpage_container_url(const struct azroot *root, struct span container, struct buf *url, struct err *e)
+azpage_container_url(const struct azroot *root, struct span container, struct buf *url,
+		     struct err *e)
 {
 	int r = buf_add_str(url, root->url, e);
 
@@ -43,14 +44,20 @@ add_query(struct buf *url, const char *name, struct span value, struct err *e)
 	return r;
 }
 
-/* List Blobs, or List Containers where the place is among those; wanted is the prefix as the service knows it. */
+/* List Blobs, or List Containers where the place is among those; wanted is the prefix as the
+ * service knows it. */
 static int
-list_url(const struct azroot *root, const struct azpage *p, struct span wanted, struct buf *url, struct err *e)
+list_url(const struct azroot *root, const struct azpage *p, struct span wanted, struct buf *url,
+	 struct err *e)
 {
 	int r = azpage_container_url(root, p->place.container, url, e);
 
 	if (r == 0)
-		r = buf_add_str(url, p->place.container.n > 0 ? "?restype=container&comp=list&include=metadata" : "?comp=list", e);
+		r = buf_add_str(url,
+				p->place.container.n > 0
+					? "?restype=container&comp=list&include=metadata"
+					: "?comp=list",
+				e);
 	if (r == 0 && p->place.container.n > 0 && p->delimited)
 		r = add_query(url, "delimiter", span_str("/"), e);
 	if (r == 0 && wanted.n > 0)
@@ -58,7 +65,8 @@ list_url(const struct azroot *root, const struct azpage *p, struct span wanted, 
 	if (r == 0 && p->marker->n > 0)
 		r = add_query(url, "marker", buf_span(p->marker), e);
 	if (r == 0 && p->max > 0)
-		r = buf_addf(url, e, "&maxresults=%u", p->max < PAGE_ENTRIES_MAX ? p->max : PAGE_ENTRIES_MAX);
+		r = buf_addf(url, e, "&maxresults=%u",
+			     p->max < PAGE_ENTRIES_MAX ? p->max : PAGE_ENTRIES_MAX);
 	return r;
 }
 
@@ -122,8 +130,9 @@ rename_entry(void *arg, const struct store_entry *entry, struct err *e)
 static bool
 runs_through_a_file(const struct http_response *r)
 {
-	static const char *const codes[] = { "PathNotFound", "PathConflict", "ResourceTypeMismatch", "ResourceNotFound",
-					     "PathIsNotADirectory", "BlobNotFound" };
+	static const char *const codes[] = { "PathNotFound",	     "PathConflict",
+					     "ResourceTypeMismatch", "ResourceNotFound",
+					     "PathIsNotADirectory",  "BlobNotFound" };
 	char code[AZERROR_CODE_MAX + 1];
 
 	if (r->status != 400 && r->status != 404 && r->status != 409)
@@ -198,8 +207,8 @@ prepare_renamer(const struct azroot *root, const struct azpage *p, struct rename
 }
 
 int
-azpage_list(const struct azroot *root, const struct azpage *p, struct store_list_sink sink, struct deadline d,
-	  struct err *e)
+azpage_list(const struct azroot *root, const struct azpage *p, struct store_list_sink sink,
+	    struct deadline d, struct err *e)
 {
 	struct renamer n = { .sink = sink };
 	AUTO_BUF wanted, page;

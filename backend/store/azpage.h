@@ -18,7 +18,8 @@ struct azroot {
 	bool account;	    /* all containers: names are "CONTAINER/KEY" */
 };
 
-/* Where a name, or the names that begin so, lie.  The spans are borrowed from the store and the name. */
+/* Where a name, or the names that begin so, lie.  The spans are borrowed from the store and the
+ * name. */
 struct azplace {
 	struct span container; /* n == 0: among the containers themselves */
 	struct span key;       /* below the store's prefix */
@@ -32,11 +33,12 @@ struct azpage {
 };
 
 /* Asks for the page after p->marker, which is moved on; see store_list. */
-int azpage_list(const struct azroot *root, const struct azpage *p, struct store_list_sink sink, struct deadline d,
-		struct err *e) MUST_CHECK;
+int azpage_list(const struct azroot *root, const struct azpage *p, struct store_list_sink sink,
+		struct deadline d, struct err *e) MUST_CHECK;
 
 /* Appends the URL of a container, or of the service with a '/' (n == 0). */
-int azpage_container_url(const struct azroot *root, struct span container, struct buf *url, struct err *e) MUST_CHECK;
+int azpage_container_url(const struct azroot *root, struct span container, struct buf *url,
+			 struct err *e) MUST_CHECK;
 
 /* Records that a listing has what it must not have: -EIO, event "net.protocol". */
 int azpage_refuse(struct err *e, const char *what);

@@ -54,7 +54,8 @@ whole_name(const struct dir_store *ds, struct span name, struct buf *out, struct
 
 /* The entry of an object; its place stays open for its content. */
 static int
-find(const struct dir_store *ds, const char *name, struct dirplace *place, struct dirmeta *meta, struct err *e)
+find(const struct dir_store *ds, const char *name, struct dirplace *place, struct dirmeta *meta,
+     struct err *e)
 {
 	AUTO_BUF whole;
 	int r = whole_name(ds, span_str(name), &whole, e);
@@ -81,7 +82,10 @@ dir_list(struct store *s, struct span prefix, bool delimited, unsigned max, stru
 	 struct store_list_sink sink, struct deadline d, struct err *e)
 {
 	struct dir_store *ds = of(s);
-	struct dirlist_request req = { .objects = ds->objects, .drop = strlen(ds->prefix), .delimited = delimited, .max = max };
+	struct dirlist_request req = { .objects = ds->objects,
+				       .drop = strlen(ds->prefix),
+				       .delimited = delimited,
+				       .max = max };
 	AUTO_BUF whole;
 	int r = whole_name(ds, prefix, &whole, e);
 
@@ -92,8 +96,8 @@ dir_list(struct store *s, struct span prefix, bool delimited, unsigned max, stru
 }
 
 static int
-dir_head(struct store *s, const char *name, const char *if_none_match, struct store_list_sink sink, bool *out_same,
-	 struct deadline d, struct err *e)
+dir_head(struct store *s, const char *name, const char *if_none_match, struct store_list_sink sink,
+	 bool *out_same, struct deadline d, struct err *e)
 {
 	AUTO_DIRPLACE place = DIRPLACE_NONE;
 	AUTO_DIRMETA meta = { .json = NULL };
@@ -107,7 +111,8 @@ dir_head(struct store *s, const char *name, const char *if_none_match, struct st
 }
 
 static int
-probe_below(const struct dir_store *ds, const char *name, struct store_list_sink sink, struct err *e)
+probe_below(const struct dir_store *ds, const char *name, struct store_list_sink sink,
+	    struct err *e)
 {
 	struct store_entry entry = { .kind = STORE_PREFIX, .etag = "", .content_type = "" };
 	AUTO_BUF whole;
@@ -129,7 +134,8 @@ probe_below(const struct dir_store *ds, const char *name, struct store_list_sink
 }
 
 static int
-dir_probe(struct store *s, const char *name, struct store_list_sink sink, struct deadline d, struct err *e)
+dir_probe(struct store *s, const char *name, struct store_list_sink sink, struct deadline d,
+	  struct err *e)
 {
 	bool same;
 	int r = dir_head(s, name, NULL, sink, &same, d, e);
@@ -156,14 +162,16 @@ check_content(int fd, const struct dirmeta *meta, struct err *e)
 	if (fstat(fd, &st) < 0)
 		return err_set(e, errno, "cannot look at the content: %s", strerrordesc_np(errno));
 	if ((uint64_t)st.st_size != meta->entry.size)
-		return err_set(e, EIO, "the content file '%s' has %lld bytes, not %llu", meta->content,
-			       (long long)st.st_size, (unsigned long long)meta->entry.size);
+		return err_set(e, EIO, "the content file '%s' has %lld bytes, not %llu",
+			       meta->content, (long long)st.st_size,
+			       (unsigned long long)meta->entry.size);
 	return 0;
 }
 
 /* Content that is gone although its metadata file has stayed the same is lost. */
 static int
-open_version(const struct dir_store *ds, const char *name, struct dirmeta *meta, int *out_fd, struct err *e)
+open_version(const struct dir_store *ds, const char *name, struct dirmeta *meta, int *out_fd,
+	     struct err *e)
 {
 	char tried[DIRNAME_PIECE_MAX + 32] = "";
 	int r;
@@ -187,7 +195,8 @@ open_version(const struct dir_store *ds, const char *name, struct dirmeta *meta,
 }
 
 static int
-send_bytes(int fd, uint64_t off, uint64_t len, struct store_get_sink sink, struct deadline d, struct err *e)
+send_bytes(int fd, uint64_t off, uint64_t len, struct store_get_sink sink, struct deadline d,
+	   struct err *e)
 {
 	uint8_t *piece = malloc(PIECE);
 	ssize_t n;
@@ -200,7 +209,8 @@ send_bytes(int fd, uint64_t off, uint64_t len, struct store_get_sink sink, struc
 		if (d.at_ns != 0 && deadline_left_ns(d) == 0)
 			r = err_set(e, ETIMEDOUT, "reading took too long");
 		else if (n < 0)
-			r = err_set(e, errno, "cannot read the content: %s", strerrordesc_np(errno));
+			r = err_set(e, errno, "cannot read the content: %s",
+				    strerrordesc_np(errno));
 		else if (n == 0)
 			r = err_set(e, EIO, "the content file ends early");
 		else
@@ -218,8 +228,8 @@ static int
 check_range(const struct store_get *get, uint64_t size, struct err *e)
 {
 	if (get->len == 0 && size > get->max)
-		return err_set(e, EFBIG, "the object has %llu bytes, at most %llu are wanted", (unsigned long long)size,
-			       (unsigned long long)get->max);
+		return err_set(e, EFBIG, "the object has %llu bytes, at most %llu are wanted",
+			       (unsigned long long)size, (unsigned long long)get->max);
 	if (get->len > 0 && get->off + get->len > size) {
 		(void)err_set(e, EIO, "the object does not reach that far");
 		return err_mark(e, "net.protocol", NULL);
@@ -228,8 +238,8 @@ check_range(const struct store_get *get, uint64_t size, struct err *e)
 }
 
 static int
-send_version(int fd, const struct dirmeta *meta, const struct store_get *get, struct store_get_sink sink,
-	     struct deadline d, struct err *e)
+send_version(int fd, const struct dirmeta *meta, const struct store_get *get,
+	     struct store_get_sink sink, struct deadline d, struct err *e)
 {
 	const uint64_t size = meta->entry.size;
 	int r = check_content(fd, meta, e);
@@ -244,8 +254,8 @@ send_version(int fd, const struct dirmeta *meta, const struct store_get *get, st
 }
 
 static int
-dir_get(struct store *s, const struct store_get *get, struct store_get_sink sink, bool *out_same, struct deadline d,
-	struct err *e)
+dir_get(struct store *s, const struct store_get *get, struct store_get_sink sink, bool *out_same,
+	struct deadline d, struct err *e)
 {
 	AUTO_DIRMETA meta = { .json = NULL };
 	int fd, r = open_version(of(s), get->name, &meta, &fd, e);
@@ -362,7 +372,8 @@ dir_store_open(const char *path, const char *prefix, struct store **out, struct 
 	ds->objects = -1;
 	ds->store.ops = &dir_ops;
 	ds->store.listable = true;
-	(void)snprintf(ds->store.label, sizeof(ds->store.label), "%s%s%s", path, prefix[0] != '\0' ? "/" : "", prefix);
+	(void)snprintf(ds->store.label, sizeof(ds->store.label), "%s%s%s", path,
+		       prefix[0] != '\0' ? "/" : "", prefix);
 	r = open_objects(path, &ds->objects, e);
 	if (r == 0 && asprintf(&ds->prefix, "%s%s", prefix, prefix[0] != '\0' ? "/" : "") < 0) {
 		ds->prefix = NULL;

@@ -50,8 +50,8 @@ struct walk {
 	struct level *levels;
 	unsigned depth;
 	unsigned sent;
-	bool full;	   /* a further entry was met after the last one of the page */
-	struct buf last;   /* the name sent last, whole */
+	bool full;	 /* a further entry was met after the last one of the page */
+	struct buf last; /* the name sent last, whole */
 };
 
 /* ---- one directory */
@@ -175,7 +175,8 @@ collect(struct level *l, int fd, struct pieces *p, struct err *e)
 		entry = readdir(dir);
 		if (entry == NULL) {
 			if (errno != 0)
-				r = err_set(e, errno, "cannot read a directory: %s", strerrordesc_np(errno));
+				r = err_set(e, errno, "cannot read a directory: %s",
+					    strerrordesc_np(errno));
 			break;
 		}
 		r = collect_entry(l, fd, entry, p, e);
@@ -229,9 +230,10 @@ level_read(struct level *out, int fd, size_t name_n, struct err *e)
 
 /* ---- is there anything? */
 
-/* A first look for an object right here saves going down, which is what happens in most directories. */
+/* A first look for an object right here saves going down, which is what happens in most
+ * directories. */
 static int
-scan(DIR *dir, bool (*wanted)(const char *name), const char **out_name, struct err *e)
+scan(DIR *dir, bool (*wanted)(const struct dirent *entry), const char **out_name, struct err *e)
 {
 	struct dirent *entry;
 
@@ -240,8 +242,10 @@ scan(DIR *dir, bool (*wanted)(const char *name), const char **out_name, struct e
 		errno = 0;
 		entry = readdir(dir);
 		if (entry == NULL)
-			return errno == 0 ? 0 : err_set(e, errno, "cannot read a directory: %s", strerrordesc_np(errno));
-		if (entry->d_type != DT_LNK && wanted(entry->d_name)) {
+			return errno == 0 ? 0
+					  : err_set(e, errno, "cannot read a directory: %s",
+						    strerrordesc_np(errno));
+		if (wanted(entry)) {
 			*out_name = entry->d_name;
 			return 0;
 		}
@@ -249,19 +253,22 @@ scan(DIR *dir, bool (*wanted)(const char *name), const char **out_name, struct e
 }
 
 static bool
-is_object(const char *name)
+is_object(const struct dirent *entry)
 {
 	size_t stem;
 
-	return ends_in(name, ".m", &stem);
+	return (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN) &&
+	       ends_in(entry->d_name, ".m", &stem);
 }
 
 static bool
-is_directory(const char *name)
+is_directory(const struct dirent *entry)
 {
+	const char *name = entry->d_name;
 	size_t stem;
 
-	return ends_in(name, ".d", &stem) || ends_in(name, ".c", &stem);
+	return (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) &&
+	       (ends_in(name, ".d", &stem) || ends_in(name, ".c", &stem));
 }
 
 static int has_object(int fd, unsigned depth, bool *out, struct err *e);
@@ -360,7 +367,8 @@ begins_with(struct span name, struct span prefix)
 static int
 send(struct walk *w, struct store_entry *entry, struct err *e)
 {
-	const unsigned max = w->req->max > 0 && w->req->max < PAGE_ENTRIES ? w->req->max : PAGE_ENTRIES;
+	const unsigned max = w->req->max > 0 && w->req->max < PAGE_ENTRIES ? w->req->max
+									   : PAGE_ENTRIES;
 	int r;
 
 	if (w->sent == max) {
@@ -379,7 +387,10 @@ send(struct walk *w, struct store_entry *entry, struct err *e)
 static int
 send_unreadable(struct walk *w, struct err *e)
 {
-	struct store_entry entry = { .kind = STORE_OBJECT, .etag = "unreadable", .content_type = "", .envelope = span_of("", 0) };
+	struct store_entry entry = { .kind = STORE_OBJECT,
+				     .etag = "unreadable",
+				     .content_type = "",
+				     .envelope = span_of("", 0) };
 
 	err_clear(e);
 	return send(w, &entry, e);
@@ -427,13 +438,15 @@ visit_directory(struct walk *w, const struct level *l, struct span component, st
 	return r < 0 || !any ? r : send(w, &entry, e);
 }
 
-/* A name is of interest when it begins as asked and comes after the cursor; a directory, when such a name may be in it. */
+/* A name is of interest when it begins as asked and comes after the cursor; a directory, when such
+ * a name may be in it. */
 static bool
 is_wanted(const struct walk *w, bool directory)
 {
 	const struct span name = buf_span(&w->name);
 
-	if (!begins_with(name, w->req->prefix) || name.n == w->req->drop || name.n - w->req->drop > STORE_NAME_MAX)
+	if (!begins_with(name, w->req->prefix) || name.n == w->req->drop ||
+	    name.n - w->req->drop > STORE_NAME_MAX)
 		return false;
 	if (w->cursor.n == 0 || compare(name, w->cursor) > 0)
 		return true;
@@ -500,8 +513,8 @@ start(struct walk *w, struct err *e)
 }
 
 int
-dirlist_page(const struct dirlist_request *req, struct buf *cursor, struct store_list_sink sink, struct deadline d,
-	     struct err *e)
+dirlist_page(const struct dirlist_request *req, struct buf *cursor, struct store_list_sink sink,
+	     struct deadline d, struct err *e)
 {
 	struct walk w = { .req = req, .sink = sink, .d = d, .cursor = buf_span(cursor) };
 	int r;

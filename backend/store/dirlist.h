@@ -14,8 +14,8 @@ struct dirlist_request {
 };
 
 /* One page after *cursor, which is the last name of the page before; see store_list. */
-int dirlist_page(const struct dirlist_request *req, struct buf *cursor, struct store_list_sink sink, struct deadline d,
-		 struct err *e) MUST_CHECK;
+int dirlist_page(const struct dirlist_request *req, struct buf *cursor, struct store_list_sink sink,
+		 struct deadline d, struct err *e) MUST_CHECK;
 
 /* Whether any object lies in the directory fd or below it: *out. */
 int dirlist_has_object(int fd, bool *out, struct err *e) MUST_CHECK;

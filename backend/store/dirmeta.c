@@ -50,9 +50,11 @@ dirmeta_json(struct span text, struct err *e)
 		(void)bad(e, "too large, or nested too deeply");
 		return NULL;
 	}
-	json = json_loadb(text.n > 0 ? (const char *)text.p : "", text.n, JSON_REJECT_DUPLICATES, &why);
+	json = json_loadb(text.n > 0 ? (const char *)text.p : "", text.n, JSON_REJECT_DUPLICATES,
+			  &why);
 	if (json == NULL) {
-		(void)err_set(e, EBADMSG, "not JSON as it should be: line %d: %s", why.line, why.text);
+		(void)err_set(e, EBADMSG, "not JSON as it should be: line %d: %s", why.line,
+			      why.text);
 		(void)err_mark(e, "integrity.dir", NULL);
 	}
 	return json;
@@ -67,13 +69,16 @@ is_content_of(const char *content, const char *end)
 	if (strncmp(content, end, n) != 0 || content[n] != '.')
 		return false;
 	content += n + 1;
-	return strspn(content, "0123456789abcdef") == CONTENT_DIGITS && strcmp(content + CONTENT_DIGITS, ".x") == 0;
+	return strspn(content, "0123456789abcdef") == CONTENT_DIGITS &&
+	       strcmp(content + CONTENT_DIGITS, ".x") == 0;
 }
 
 static bool
 blob_type(const char *text, enum store_blob_type *out)
 {
-	static const char *const names[] = { [STORE_BLOCK] = "BlockBlob", [STORE_PAGE] = "PageBlob", [STORE_APPEND] = "AppendBlob" };
+	static const char *const names[] = { [STORE_BLOCK] = "BlockBlob",
+					     [STORE_PAGE] = "PageBlob",
+					     [STORE_APPEND] = "AppendBlob" };
 
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
 		if (text != NULL && strcmp(text, names[i]) == 0) {
@@ -98,7 +103,8 @@ take_identity(struct dirmeta *m, struct span name, const char *end, struct err *
 	if (m->content == NULL || !is_content_of(m->content, end))
 		return bad(e, "its content file cannot be that of this object");
 	m->entry.etag = json_string_value(json_object_get(m->json, "etag"));
-	if (m->entry.etag == NULL || !azattr_etag(m->entry.etag, etag) || strcmp(etag, m->entry.etag) != 0)
+	if (m->entry.etag == NULL || !azattr_etag(m->entry.etag, etag) ||
+	    strcmp(etag, m->entry.etag) != 0)
 		return bad(e, "no ETag, or one that cannot be");
 	return 0;
 }
@@ -106,7 +112,8 @@ take_identity(struct dirmeta *m, struct span name, const char *end, struct err *
 static int
 take_attributes(struct dirmeta *m, struct err *e)
 {
-	const json_t *length = json_object_get(m->json, "length"), *type = json_object_get(m->json, "content_type");
+	const json_t *length = json_object_get(m->json, "length"),
+		     *type = json_object_get(m->json, "content_type");
 	const char *date = json_string_value(json_object_get(m->json, "last_modified"));
 	int64_t s;
 
@@ -133,19 +140,23 @@ take_metadata(struct dirmeta *m, struct err *e)
 
 	if (metadata != NULL && !json_is_object(metadata))
 		return bad(e, "metadata that are no object");
-	json_object_foreach(metadata, key, value) {
+	json_object_foreach(metadata, key, value)
+	{
 		if (!json_is_string(value) || json_string_length(value) > STORE_METADATA_MAX)
 			return bad(e, "a metadata item that is no text, or too long");
 		if (azattr_metadata_key(key) == AZATTR_ENVELOPE && entry->envelope.p == NULL)
-			entry->envelope = span_of(json_string_value(value), json_string_length(value));
+			entry->envelope = span_of(json_string_value(value),
+						  json_string_length(value));
 		if (azattr_metadata_key(key) == AZATTR_FOLDER)
-			entry->folder = entry->size == 0 && strcasecmp(json_string_value(value), "true") == 0;
+			entry->folder = entry->size == 0 &&
+					strcasecmp(json_string_value(value), "true") == 0;
 	}
 	return 0;
 }
 
 int
-dirmeta_parse(struct span json, struct span name, const char *end, struct dirmeta *out, struct err *e)
+dirmeta_parse(struct span json, struct span name, const char *end, struct dirmeta *out,
+	      struct err *e)
 {
 	struct dirmeta m = { .entry = { .kind = STORE_OBJECT } };
 	int r = 0;

@@ -20,10 +20,12 @@ struct dirmeta {
 };
 
 /*
- * name: the object that this place in the tree belongs to.  end: the last piece of its encoded form, which its content file begins with.
- * -EBADMSG, event "integrity.dir", when anything is not as described; the caller adds which file it is.  out is for dirmeta_clear, on success only.
+ * name: the object that this place in the tree belongs to.  end: the last piece of its encoded
+ * form, which its content file begins with. -EBADMSG, event "integrity.dir", when anything is not
+ * as described; the caller adds which file it is.  out is for dirmeta_clear, on success only.
  */
-int dirmeta_parse(struct span json, struct span name, const char *end, struct dirmeta *out, struct err *e) MUST_CHECK;
+int dirmeta_parse(struct span json, struct span name, const char *end, struct dirmeta *out,
+		  struct err *e) MUST_CHECK;
 void dirmeta_clear(struct dirmeta *m); /* zeroed ones too */
 #define AUTO_DIRMETA struct dirmeta CLEANUP(dirmeta_clear)
 

@@ -11,8 +11,8 @@ static const char hex_digits[] = "0123456789ABCDEF";
 static bool
 is_kept(uint8_t c, bool first)
 {
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-	       (c == '.' && !first);
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '-' || (c == '.' && !first);
 }
 
 int

@@ -19,7 +19,8 @@ int dirname_encode(struct span component, struct buf *out, struct err *e) MUST_C
 /* Bytes of the first piece of an encoded component: n when it is the only one. */
 size_t dirname_cut(const char *encoded, size_t n);
 
-/* Appends the component that encoded stands for; false when that is not how it is spelled, or out is full. */
+/* Appends the component that encoded stands for; false when that is not how it is spelled, or out
+ * is full. */
 bool dirname_decode(const char *encoded, size_t n, struct buf *out) MUST_CHECK;
 
 /* Appends the path below objects/ of the metadata file of an object: for messages. */

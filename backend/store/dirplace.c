@@ -27,9 +27,11 @@ not_there(struct err *e)
 
 /* What is of the wrong kind, a link above all, is no part of a store. */
 int
-dirplace_openat(int at, const char *name, const char *suffix, bool directory, int *out, struct err *e)
+dirplace_openat(int at, const char *name, const char *suffix, bool directory, int *out,
+		struct err *e)
 {
-	const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (directory ? O_DIRECTORY : 0);
+	const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY |
+			  (directory ? O_DIRECTORY : 0);
 	char file[FILE_NAME_MAX + DIRNAME_PIECE_MAX];
 	struct stat st;
 	int fd;
@@ -193,11 +195,12 @@ int
 dirplace_read(const struct dirplace *p, struct span name, struct dirmeta *out, struct err *e)
 {
 	AUTO_BUF text;
-	int fd, r = dirplace_openat(p->fd, p->end, ".m", false, &fd, e);
+	int fd, r;
 
+	buf_init(&text, DIRMETA_FILE_MAX + 1);
+	r = dirplace_openat(p->fd, p->end, ".m", false, &fd, e);
 	if (r < 0)
 		return r;
-	buf_init(&text, DIRMETA_FILE_MAX + 1);
 	r = read_all(fd, &text, e);
 	(void)close(fd);
 	if (r == 0)

@@ -57,7 +57,8 @@ static int
 stall(struct deadline d, struct err *e)
 {
 	while (deadline_left_ns(d) > 0 && !clock_stopped())
-		clock_sleep_ns((int64_t)u64_min((uint64_t)deadline_left_ns(d), STALL_STEP_MS * NS_PER_MS));
+		clock_sleep_ns(
+			(int64_t)u64_min((uint64_t)deadline_left_ns(d), STALL_STEP_MS * NS_PER_MS));
 	return err_set(e, ETIMEDOUT, "fault: stalled until the deadline");
 }
 
@@ -90,7 +91,8 @@ act(const struct rule *rule, struct plan *p, struct deadline d, struct err *e)
 	return 0;
 }
 
-/* Counts the call and does what the rules say about it; *p is what remains to be done to its bytes. */
+/* Counts the call and does what the rules say about it; *p is what remains to be done to its bytes.
+ */
 static int
 apply(struct fault *f, enum op op, struct plan *p, struct deadline d, struct err *e)
 {
@@ -100,7 +102,8 @@ apply(struct fault *f, enum op op, struct plan *p, struct deadline d, struct err
 	for (size_t i = 0; r == 0 && i < f->n; i++) {
 		const struct rule *rule = &f->rules[i];
 
-		if (rule->op == op && (rule->nth == 0 || rule->nth == call || (rule->onwards && call > rule->nth)))
+		if (rule->op == op &&
+		    (rule->nth == 0 || rule->nth == call || (rule->onwards && call > rule->nth)))
 			r = act(rule, p, d, e);
 	}
 	return r;
@@ -195,7 +198,8 @@ parse_op(const char *text, struct rule *rule)
 			return true;
 		colon++;
 		rule->onwards = colon[0] != '\0' && colon[strlen(colon) - 1] == '+';
-		if (!u64_parse(colon, strlen(colon) - rule->onwards, &nth) || nth == 0 || nth > UINT32_MAX)
+		if (!u64_parse(colon, strlen(colon) - rule->onwards, &nth) || nth == 0 ||
+		    nth > UINT32_MAX)
 			return false;
 		rule->nth = (unsigned)nth;
 		return true;
@@ -252,7 +256,8 @@ parse_rule(const char *text, size_t n, struct rule *rule)
 	while ((token = strsep(&rest, " \t\n")) != NULL)
 		if (token[0] != '\0' && words < ARRAY_LEN(word))
 			word[words++] = token;
-	return (words == 2 || words == 3) && parse_op(word[0], rule) && parse_action(word[1], word[2], rule);
+	return (words == 2 || words == 3) && parse_op(word[0], rule) &&
+	       parse_action(word[1], word[2], rule);
 }
 
 static int
@@ -266,7 +271,8 @@ parse_script(struct fault *f, const char *script, struct err *e)
 			if (f->n == RULES_MAX)
 				return err_set(e, EINVAL, "more than %d rules", RULES_MAX);
 			if (!parse_rule(script, n, &rule))
-				return err_set(e, EINVAL, "not a rule: '%.*s'", n < 100 ? (int)n : 100, script);
+				return err_set(e, EINVAL, "not a rule: '%.*s'",
+					       n < 100 ? (int)n : 100, script);
 			f->rules[f->n++] = rule;
 		}
 		script += n + (script[n] == ';');
@@ -286,11 +292,13 @@ fault_list(struct store *s, struct span prefix, bool delimited, unsigned max, st
 
 	if (r < 0)
 		return r;
-	return done(f, store_list(f->inner, prefix, delimited, max, cursor, (struct store_list_sink){ on_entry, &p }, d, e));
+	return done(f, store_list(f->inner, prefix, delimited, max, cursor,
+				  (struct store_list_sink){ on_entry, &p }, d, e));
 }
 
 static int
-fault_probe(struct store *s, const char *name, struct store_list_sink sink, struct deadline d, struct err *e)
+fault_probe(struct store *s, const char *name, struct store_list_sink sink, struct deadline d,
+	    struct err *e)
 {
 	struct fault *f = of(s);
 	struct plan p = { .list = sink };
@@ -302,8 +310,8 @@ fault_probe(struct store *s, const char *name, struct store_list_sink sink, stru
 }
 
 static int
-fault_head(struct store *s, const char *name, const char *if_none_match, struct store_list_sink sink, bool *out_same,
-	   struct deadline d, struct err *e)
+fault_head(struct store *s, const char *name, const char *if_none_match,
+	   struct store_list_sink sink, bool *out_same, struct deadline d, struct err *e)
 {
 	struct fault *f = of(s);
 	struct plan p = { .list = sink };
@@ -311,13 +319,14 @@ fault_head(struct store *s, const char *name, const char *if_none_match, struct 
 
 	if (r < 0)
 		return r;
-	r = store_head(f->inner, name, if_none_match, (struct store_list_sink){ on_entry, &p }, out_same, d, e);
+	r = store_head(f->inner, name, if_none_match, (struct store_list_sink){ on_entry, &p },
+		       out_same, d, e);
 	return done(f, r);
 }
 
 static int
-fault_get(struct store *s, const struct store_get *get, struct store_get_sink sink, bool *out_same, struct deadline d,
-	  struct err *e)
+fault_get(struct store *s, const struct store_get *get, struct store_get_sink sink, bool *out_same,
+	  struct deadline d, struct err *e)
 {
 	struct fault *f = of(s);
 	struct plan p = { .get = sink, .start = get->off };
@@ -325,7 +334,8 @@ fault_get(struct store *s, const struct store_get *get, struct store_get_sink si
 
 	if (r < 0)
 		return r;
-	return done(f, store_get(f->inner, get, (struct store_get_sink){ on_begin, on_data, &p }, out_same, d, e));
+	return done(f, store_get(f->inner, get, (struct store_get_sink){ on_begin, on_data, &p },
+				 out_same, d, e));
 }
 
 static void

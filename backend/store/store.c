@@ -116,16 +116,20 @@ store_list(struct store *s, struct span prefix, bool delimited, unsigned max, st
 	r = check_length(prefix.n, e);
 	if (r < 0)
 		return r;
-	r = s->ops->list(s, prefix, delimited, max, cursor, (struct store_list_sink){ on_entry, &w }, d, e);
+	r = s->ops->list(s, prefix, delimited, max, cursor,
+			 (struct store_list_sink){ on_entry, &w }, d, e);
 	assert((r == 0) == (e->no == 0));
 	assert(max == 0 || w.entries <= max);
 	return r;
 }
 
 int
-store_probe(struct store *s, const char *name, struct store_list_sink sink, struct deadline d, struct err *e)
+store_probe(struct store *s, const char *name, struct store_list_sink sink, struct deadline d,
+	    struct err *e)
 {
-	struct watched_list w = { .sink = sink, .prefix = span_str(name), .exact = true, .prefixes = true };
+	struct watched_list w = {
+		.sink = sink, .prefix = span_str(name), .exact = true, .prefixes = true
+	};
 	int r;
 
 	assert(name[0] != '\0');
@@ -141,8 +145,8 @@ store_probe(struct store *s, const char *name, struct store_list_sink sink, stru
 }
 
 int
-store_head(struct store *s, const char *name, const char *if_none_match, struct store_list_sink sink, bool *out_same,
-	   struct deadline d, struct err *e)
+store_head(struct store *s, const char *name, const char *if_none_match,
+	   struct store_list_sink sink, bool *out_same, struct deadline d, struct err *e)
 {
 	struct watched_list w = { .sink = sink, .prefix = span_str(name), .exact = true };
 	bool same = false;
@@ -154,7 +158,8 @@ store_head(struct store *s, const char *name, const char *if_none_match, struct 
 	r = check_length(w.prefix.n, e);
 	if (r < 0)
 		return r;
-	r = s->ops->head(s, name, if_none_match, (struct store_list_sink){ on_entry, &w }, &same, d, e);
+	r = s->ops->head(s, name, if_none_match, (struct store_list_sink){ on_entry, &w }, &same, d,
+			 e);
 	assert((r == 0) == (e->no == 0));
 	if (r < 0)
 		return r;
@@ -177,8 +182,8 @@ assert_get(const struct store_get *get)
 }
 
 int
-store_get(struct store *s, const struct store_get *get, struct store_get_sink sink, bool *out_same, struct deadline d,
-	  struct err *e)
+store_get(struct store *s, const struct store_get *get, struct store_get_sink sink, bool *out_same,
+	  struct deadline d, struct err *e)
 {
 	struct watched_get w = { .sink = sink };
 	bool same = false;

@@ -16,7 +16,8 @@
 #include "backend/store/azblob.h"
 
 /* The well-known key of every Azurite's devstoreaccount1. */
-static const char known_key[] = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+static const char known_key[] =
+	"Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
 static struct http_auth *
 new_auth(const struct azurite_fixture *a)
@@ -34,7 +35,8 @@ new_auth(const struct azurite_fixture *a)
 
 /* name NULL: the container itself. */
 static void
-send(struct azurite_fixture *a, const char *method, const char *name, const struct contract_object *o, int wanted)
+send(struct azurite_fixture *a, const char *method, const char *name,
+     const struct contract_object *o, int wanted)
 {
 	struct http_request req = { .method = method, .max_body = 1 << 20, .idempotent = true };
 	char header[80];
@@ -64,10 +66,12 @@ send(struct azurite_fixture *a, const char *method, const char *name, const stru
 		(void)snprintf(header, sizeof(header), "x-ms-meta-%s", o->metadata_name);
 		req.header[n++] = (struct http_header){ header, o->metadata_value };
 	}
-	if (http_call(a->client, a->auth, &req, http_sink_to_buf(&body), deadline_in(20 * NS_PER_S), &answer, &e) < 0)
+	if (http_call(a->client, a->auth, &req, http_sink_to_buf(&body), deadline_in(20 * NS_PER_S),
+		      &answer, &e) < 0)
 		fail_msg("%s %s: %s", method, req.url, e.text);
 	if (answer.status != wanted)
-		fail_msg("%s %s: %d %s", method, req.url, answer.status, buf_str(&answer.error_body));
+		fail_msg("%s %s: %d %s", method, req.url, answer.status,
+			 buf_str(&answer.error_body));
 }
 
 static void
@@ -87,7 +91,8 @@ reset(void *arg)
 {
 	struct azurite_fixture *a = arg;
 
-	(void)snprintf(a->container, sizeof(a->container), "contract-%d-%u", (int)getpid(), ++a->serial);
+	(void)snprintf(a->container, sizeof(a->container), "contract-%d-%u", (int)getpid(),
+		       ++a->serial);
 	send(a, "PUT", NULL, NULL, 201);
 }
 
@@ -143,5 +148,7 @@ azurite_fixture_clear(struct azurite_fixture *a)
 struct contract_fixture
 azurite_fixture_of(struct azurite_fixture *a)
 {
-	return (struct contract_fixture){ a, can_hold, reset, put, remove_object, open_store, true };
+	return (struct contract_fixture){
+		a, can_hold, reset, put, remove_object, open_store, true
+	};
 }

@@ -22,8 +22,8 @@
 static int
 unit_of(unsigned char c, bool first, char out[4])
 {
-	const bool kept = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-' ||
-			  (c == '.' && !first);
+	const bool kept = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+			  (c >= 'a' && c <= 'z') || c == '_' || c == '-' || (c == '.' && !first);
 
 	return kept ? snprintf(out, 4, "%c", c) : snprintf(out, 4, "%%%02X", c);
 }
@@ -105,7 +105,8 @@ json_string(FILE *f, const char *s)
 }
 
 static void
-write_metadata(int at, const char *end, const struct contract_object *o, const char *content, unsigned serial)
+write_metadata(int at, const char *end, const struct contract_object *o, const char *content,
+	       unsigned serial)
 {
 	char *text = NULL, file[260];
 	size_t n;
@@ -113,8 +114,10 @@ write_metadata(int at, const char *end, const struct contract_object *o, const c
 
 	(void)fprintf(f, "{\"version\":1,\"name\":");
 	json_string(f, o->name);
-	(void)fprintf(f, ",\"content\":\"%s\",\"length\":%zu,\"etag\":\"0x%08X\",\"last_modified\":\"2026-11-20T00:00:00Z\","
-			 "\"content_type\":\"text/plain\",\"blob_type\":\"BlockBlob\",\"metadata\":{",
+	(void)fprintf(f,
+		      ",\"content\":\"%s\",\"length\":%zu,\"etag\":\"0x%08X\",\"last_modified\":"
+		      "\"2026-11-20T00:00:00Z\","
+		      "\"content_type\":\"text/plain\",\"blob_type\":\"BlockBlob\",\"metadata\":{",
 		      content, o->bytes.n, serial);
 	if (o->metadata_name != NULL) {
 		json_string(f, o->metadata_name);
@@ -165,7 +168,8 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 static void
 reset(void *arg)
 {
-	static const char marker[] = "{\"format\":\"azcryptfs-dir\",\"version\":1,\"kind\":\"blobs\"}";
+	static const char marker[] =
+		"{\"format\":\"azcryptfs-dir\",\"version\":1,\"kind\":\"blobs\"}";
 	struct dir_fixture *d = arg;
 	char path[128];
 	int root;
@@ -215,5 +219,7 @@ dir_fixture_clear(struct dir_fixture *d)
 struct contract_fixture
 dir_fixture_of(struct dir_fixture *d)
 {
-	return (struct contract_fixture){ d, can_hold, reset, put, remove_object, open_store, false };
+	return (struct contract_fixture){
+		d, can_hold, reset, put, remove_object, open_store, false
+	};
 }

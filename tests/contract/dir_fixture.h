@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fills a dir: store for the contract suite; written from the description of the layout, not from the driver. */
+/* Fills a dir: store for the contract suite; written from the description of the layout, not from
+ * the driver. */
 #ifndef TESTS_CONTRACT_DIR_FIXTURE_H
 #define TESTS_CONTRACT_DIR_FIXTURE_H
 

@@ -55,7 +55,9 @@ see(void *arg, const struct store_entry *entry, struct err *e)
 		.kind = entry->kind,
 		.name = strndup((const char *)entry->name.p, entry->name.n),
 		.etag = strdup(entry->etag),
-		.envelope = entry->envelope.p != NULL ? strndup((const char *)entry->envelope.p, entry->envelope.n) : NULL,
+		.envelope = entry->envelope.p != NULL
+				    ? strndup((const char *)entry->envelope.p, entry->envelope.n)
+				    : NULL,
 		.content_type = strdup(entry->content_type),
 		.size = entry->size,
 		.mtime_ns = entry->mtime_ns,
@@ -126,7 +128,8 @@ static const char *const all_names[] = {
 	name_long_component,
 };
 
-/* 1,024 bytes as one component, as very many, and as one whose encoded form is cut inside an escape everywhere. */
+/* 1,024 bytes as one component, as very many, and as one whose encoded form is cut inside an escape
+ * everywhere. */
 static void
 make_long_names(void)
 {
@@ -171,7 +174,8 @@ fill(const struct contract_fixture *f)
 
 	f->reset(f->arg);
 	for (unsigned i = 0; i < names.n; i++) {
-		const struct contract_object object = { names.name[i], span_str(names.name[i]), "EncryptionData", "{\"a\":\"<&>\"}" };
+		const struct contract_object object = { names.name[i], span_str(names.name[i]),
+							"EncryptionData", "{\"a\":\"<&>\"}" };
 
 		f->put(f->arg, &object);
 	}
@@ -199,7 +203,8 @@ expect_listing(const struct names *names, const char *prefix, bool delimited, ch
 		slash = delimited ? strchr(name + strlen(prefix), '/') : NULL;
 		if (slash != NULL)
 			len = (size_t)(slash - name) + 1;
-		if (n > 0 && slash != NULL && strlen(out[n - 1]) == len && strncmp(out[n - 1], name, len) == 0)
+		if (n > 0 && slash != NULL && strlen(out[n - 1]) == len &&
+		    strncmp(out[n - 1], name, len) == 0)
 			continue;
 		out[n++] = strndup(name, len);
 	}
@@ -216,7 +221,8 @@ list_all(struct store *s, const char *prefix, bool delimited, unsigned max, stru
 	buf_init(&cursor, STORE_CURSOR_MAX);
 	do {
 		const unsigned before = seen->n;
-		int r = store_list(s, span_str(prefix), delimited, max, &cursor, sink_of(seen), no_deadline, &e);
+		int r = store_list(s, span_str(prefix), delimited, max, &cursor, sink_of(seen),
+				   no_deadline, &e);
 
 		if (r < 0)
 			print_error("list '%s': %s\n", prefix, e.text);
@@ -233,9 +239,11 @@ by_entry_name(const void *a, const void *b)
 	return strcmp(((const struct seen_entry *)a)->name, ((const struct seen_entry *)b)->name);
 }
 
-/* A folded entry and an object may have the same name ("trail/"): what ends in '/' is told apart by its content. */
+/* A folded entry and an object may have the same name ("trail/"): what ends in '/' is told apart by
+ * its content. */
 static void
-assert_listing(const struct contract_fixture *f, struct store *s, const struct names *names, const char *prefix, bool delimited, unsigned max)
+assert_listing(const struct contract_fixture *f, struct store *s, const struct names *names,
+	       const char *prefix, bool delimited, unsigned max)
 {
 	struct seen seen = { .n = 0 };
 	char *want[SEEN_MAX];
@@ -278,19 +286,25 @@ store_contract_empty(const struct contract_fixture *f)
 	assert_int_equal(store_probe(s, "none", sink_of(&seen), no_deadline, &e), 0);
 	assert_int_equal(store_probe(s, "none/below", sink_of(&seen), no_deadline, &e), 0);
 	assert_int_equal(seen.n, 0);
-	assert_int_equal(store_head(s, "none", NULL, sink_of(&seen), NULL, no_deadline, &e), -ENOENT);
+	assert_int_equal(store_head(s, "none", NULL, sink_of(&seen), NULL, no_deadline, &e),
+			 -ENOENT);
 	err_clear(&e);
-	assert_int_equal(store_get(s, &get, (struct store_get_sink){ .data = (int (*)(void *, struct span, struct err *))abort },
-				   NULL, no_deadline, &e), -ENOENT);
+	assert_int_equal(store_get(s, &get,
+				   (struct store_get_sink){ .data = (int (*)(void *, struct span,
+									     struct err *))abort },
+				   NULL, no_deadline, &e),
+			 -ENOENT);
 	store_free(s);
 }
 
 void
 store_contract_listing(const struct contract_fixture *f)
 {
-	static const char *const prefixes[] = { "", "a", "a/", "a//", "a/b", "a/b/", "d", "d/", "d/x", "/", "x/", "x//", "trail/",
-						"tr", "only", "only/", "..", "file.d", "file.d/", "nothing", "a/../", "\303\244",
-						"%", "same-", "y/y/y/", "nn" };
+	static const char *const prefixes[] = {
+		"",	   "a",	      "a/",    "a//",	   "a/b", "a/b/",  "d",	     "d/", "d/x",
+		"/",	   "x/",      "x//",   "trail/",   "tr",  "only",  "only/",  "..", "file.d",
+		"file.d/", "nothing", "a/../", "\303\244", "%",	  "same-", "y/y/y/", "nn"
+	};
 	struct names names = fill(f);
 	struct store *s = f->open(f->arg, "");
 
@@ -349,9 +363,29 @@ assert_probe(struct store *s, const struct names *names, const char *name)
 void
 store_contract_probe(const struct contract_fixture *f)
 {
-	static const char *const others[] = { "a/b/c/d", "A", "b", "deep", "deep/er", "deep/er/still", "deep/nothing", "only",
-					      "trail", "trail//", "x", "x/y", "/", "//", "same", "same-", "y", "y/y",
-					      "file", "file.m/x", "a/..", "%", "%2e%2e" };
+	static const char *const others[] = { "a/b/c/d",
+					      "A",
+					      "b",
+					      "deep",
+					      "deep/er",
+					      "deep/er/still",
+					      "deep/nothing",
+					      "only",
+					      "trail",
+					      "trail//",
+					      "x",
+					      "x/y",
+					      "/",
+					      "//",
+					      "same",
+					      "same-",
+					      "y",
+					      "y/y",
+					      "file",
+					      "file.m/x",
+					      "a/..",
+					      "%",
+					      "%2e%2e" };
 	struct names names = fill(f);
 	struct store *s = f->open(f->arg, "");
 
@@ -377,7 +411,8 @@ probe_among_neighbours(const struct contract_fixture *f)
 	}
 	names.name[names.n++] = "q/below";
 	for (unsigned i = 0; i < names.n; i++)
-		f->put(f->arg, &(struct contract_object){ .name = names.name[i], .bytes = span_str("x") });
+		f->put(f->arg,
+		       &(struct contract_object){ .name = names.name[i], .bytes = span_str("x") });
 	s = f->open(f->arg, "");
 	assert_probe(s, &names, "q");
 	assert_probe(s, &names, "q-0");
@@ -410,7 +445,9 @@ store_contract_attributes(const struct contract_fixture *f)
 	for (unsigned i = 0; i < listed.n; i++) {
 		const struct seen_entry *l = &listed.entry[i], *h = &headed.entry[i];
 
-		assert_int_equal(store_head(s, objects[i].name, NULL, sink_of(&headed), &same, no_deadline, &e), 0);
+		assert_int_equal(store_head(s, objects[i].name, NULL, sink_of(&headed), &same,
+					    no_deadline, &e),
+				 0);
 		assert_false(same);
 		assert_string_equal(h->name, objects[i].name);
 		assert_string_equal(l->etag, h->etag);
@@ -497,7 +534,11 @@ assert_ranges(struct store *s, const char *name, struct span bytes, struct got *
 		for (unsigned j = 0; j < ARRAY_LEN(len); j++) {
 			const bool fits = at[i] + len[j] <= n;
 
-			assert_int_equal(get(s, (struct store_get){ .name = name, .off = at[i], .len = len[j] }, g), fits ? 0 : -EIO);
+			assert_int_equal(
+				get(s,
+				    (struct store_get){ .name = name, .off = at[i], .len = len[j] },
+				    g),
+				fits ? 0 : -EIO);
 			if (!fits)
 				continue;
 			assert_int_equal(g->n, len[j]);
@@ -505,7 +546,8 @@ assert_ranges(struct store *s, const char *name, struct span bytes, struct got *
 			assert_int_equal(g->size, n);
 		}
 	assert_int_equal(get(s, (struct store_get){ .name = name, .off = n, .len = 1 }, g), -EIO);
-	assert_int_equal(get(s, (struct store_get){ .name = name, .off = n + 1000, .len = 5 }, g), -EIO);
+	assert_int_equal(get(s, (struct store_get){ .name = name, .off = n + 1000, .len = 5 }, g),
+			 -EIO);
 }
 
 void
@@ -518,14 +560,16 @@ store_contract_bytes(const struct contract_fixture *f)
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i * 31 + i / 251);
 	f->reset(f->arg);
-	f->put(f->arg, &(struct contract_object){ .name = "big", .bytes = { bytes, sizeof(bytes) } });
+	f->put(f->arg,
+	       &(struct contract_object){ .name = "big", .bytes = { bytes, sizeof(bytes) } });
 	f->put(f->arg, &(struct contract_object){ .name = "empty" });
 	s = f->open(f->arg, "");
 	assert_ranges(s, "big", span_of(bytes, sizeof(bytes)), g);
 	assert_int_equal(get(s, (struct store_get){ .name = "big", .max = sizeof(bytes) }, g), 0);
 	assert_int_equal(g->n, sizeof(bytes));
 	assert_memory_equal(g->bytes, bytes, sizeof(bytes));
-	assert_int_equal(get(s, (struct store_get){ .name = "big", .max = sizeof(bytes) - 1 }, g), -EFBIG);
+	assert_int_equal(get(s, (struct store_get){ .name = "big", .max = sizeof(bytes) - 1 }, g),
+			 -EFBIG);
 	assert_int_equal(g->size, sizeof(bytes)); /* begin has told before */
 	assert_int_equal(get(s, (struct store_get){ .name = "empty", .max = 10 }, g), 0);
 	assert_int_equal(g->n, 0);
@@ -539,7 +583,8 @@ store_contract_bytes(const struct contract_fixture *f)
 void
 store_contract_versions(const struct contract_fixture *f)
 {
-	const struct contract_object old = { .name = "v", .bytes = span_str("old") }, new = { .name = "v", .bytes = span_str("newer") };
+	const struct contract_object old = { .name = "v", .bytes = span_str("old") },
+				     new = { .name = "v", .bytes = span_str("newer") };
 	struct got *g = calloc(1, sizeof(*g));
 	struct seen seen = { .n = 0 };
 	struct err e = { 0 };
@@ -581,7 +626,8 @@ store_contract_versions(const struct contract_fixture *f)
 	f->remove(f->arg, "v");
 	r = get(s, if_first, g);
 	assert_true(r == -ENOENT || r == -ESTALE); /* what is gone is not that version either */
-	assert_int_equal(store_head(s, "v", first, sink_of(&seen), &same, no_deadline, &e), -ENOENT);
+	assert_int_equal(store_head(s, "v", first, sink_of(&seen), &same, no_deadline, &e),
+			 -ENOENT);
 	seen_clear(&seen);
 	store_free(s);
 	free(g);
@@ -602,7 +648,9 @@ store_contract_sink_errors(const struct contract_fixture *f)
 	f->put(f->arg, &(struct contract_object){ .name = "a/b", .bytes = span_str("y") });
 	s = f->open(f->arg, "");
 	buf_init(&cursor, STORE_CURSOR_MAX);
-	assert_int_equal(store_list(s, span_str(""), false, 0, &cursor, sink_of(&seen), no_deadline, &e), -EDOM);
+	assert_int_equal(
+		store_list(s, span_str(""), false, 0, &cursor, sink_of(&seen), no_deadline, &e),
+		-EDOM);
 	assert_int_equal(seen.n, 1);
 	assert_int_equal(cursor.n, 0);
 	seen_clear(&seen);
@@ -628,7 +676,8 @@ store_contract_sink_errors(const struct contract_fixture *f)
 void
 store_contract_prefix(const struct contract_fixture *f)
 {
-	static const char *const prefixes[] = { "a", "a/b", "d", "trail", "x", "only", "nothing", "y/y" };
+	static const char *const prefixes[] = { "a", "a/b",  "d",	"trail",
+						"x", "only", "nothing", "y/y" };
 	struct names names = fill(f);
 	struct got *g = calloc(1, sizeof(*g));
 
@@ -640,14 +689,17 @@ store_contract_prefix(const struct contract_fixture *f)
 
 		(void)snprintf(with_slash, sizeof(with_slash), "%s/", prefixes[i]);
 		for (unsigned j = 0; j < names.n; j++)
-			if (starts(names.name[j], with_slash) && names.name[j][strlen(with_slash)] != '\0')
+			if (starts(names.name[j], with_slash) &&
+			    names.name[j][strlen(with_slash)] != '\0')
 				below.name[below.n++] = names.name[j] + strlen(with_slash);
 		list_all(s, "", false, 0, &seen);
 		assert_int_equal(seen.n, below.n);
 		for (unsigned j = 0; j < below.n; j++) {
 			assert_string_equal(seen.entry[j].name, below.name[j]);
 			assert_probe(s, &below, below.name[j]);
-			assert_int_equal(get(s, (struct store_get){ .name = below.name[j], .max = 5000 }, g), 0);
+			assert_int_equal(
+				get(s, (struct store_get){ .name = below.name[j], .max = 5000 }, g),
+				0);
 			assert_int_equal(g->n, strlen(with_slash) + strlen(below.name[j]));
 		}
 		assert_probe(s, &below, "b");

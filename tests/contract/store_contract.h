@@ -22,7 +22,7 @@ struct contract_object {
 struct contract_fixture {
 	void *arg;
 	bool (*can_hold)(const char *name);
-	void (*reset)(void *arg);				      /* an empty store, from here on */
+	void (*reset)(void *arg); /* an empty store, from here on */
 	void (*put)(void *arg, const struct contract_object *object); /* makes or replaces */
 	void (*remove)(void *arg, const char *name);
 	struct store *(*open)(void *arg, const char *prefix); /* the caller frees */

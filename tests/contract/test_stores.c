@@ -76,10 +76,10 @@ tear_down_directory(void **state)
 	return 0;
 }
 
-#define RUN(part)                                              \
-	static void test_##part(void **state)                  \
-	{                                                      \
-		store_contract_##part(fixture_of(*state));     \
+#define RUN(part)                                          \
+	static void test_##part(void **state)              \
+	{                                                  \
+		store_contract_##part(fixture_of(*state)); \
 	}
 RUN(empty)
 RUN(listing)
@@ -91,30 +91,39 @@ RUN(versions)
 RUN(sink_errors)
 RUN(prefix)
 
-#define SUITE(kind)                                                                        \
-	{                                                                                  \
-		{ kind ": an empty store holds nothing", test_empty, NULL, NULL, kind },    \
-		{ kind ": listings are sorted and folded", test_listing, NULL, NULL, kind }, \
-		{ kind ": pages make up the listing", test_paging, NULL, NULL, kind },      \
-		{ kind ": a probe finds object and prefix", test_probe, NULL, NULL, kind }, \
-		{ kind ": listing and head tell the same", test_attributes, NULL, NULL, kind }, \
-		{ kind ": ranges at all edges", test_bytes, NULL, NULL, kind },             \
-		{ kind ": conditions pin a version", test_versions, NULL, NULL, kind },     \
-		{ kind ": a sink's error ends the call", test_sink_errors, NULL, NULL, kind }, \
-		{ kind ": a prefix is added and removed", test_prefix, NULL, NULL, kind },  \
+#define SUITE(kind)                                                                                \
+	{                                                                                          \
+		{ kind ": an empty store holds nothing", test_empty, NULL, NULL, kind },           \
+			{ kind ": listings are sorted and folded", test_listing, NULL, NULL,       \
+			  kind },                                                                  \
+			{ kind ": pages make up the listing", test_paging, NULL, NULL, kind },     \
+			{ kind ": a probe finds object and prefix", test_probe, NULL, NULL,        \
+			  kind },                                                                  \
+			{ kind ": listing and head tell the same", test_attributes, NULL, NULL,    \
+			  kind },                                                                  \
+			{ kind ": ranges at all edges", test_bytes, NULL, NULL, kind },            \
+			{ kind ": conditions pin a version", test_versions, NULL, NULL, kind },    \
+			{ kind ": a sink's error ends the call", test_sink_errors, NULL, NULL,     \
+			  kind },                                                                  \
+			{ kind ": a prefix is added and removed", test_prefix, NULL, NULL, kind }, \
 	}
 
 int
 main(void)
 {
-	const struct CMUnitTest dir_suite[] = SUITE("dir"), fault_suite[] = SUITE("fault"), azblob_suite[] = SUITE("azblob");
+	const struct CMUnitTest dir_suite[] = SUITE("dir"), fault_suite[] = SUITE("fault"),
+				azblob_suite[] = SUITE("azblob");
 	int failed;
 
-	failed = cmocka_run_group_tests_name("dir", dir_suite, set_up_directory, tear_down_directory);
-	failed += cmocka_run_group_tests_name("fault", fault_suite, set_up_directory, tear_down_directory);
+	failed = cmocka_run_group_tests_name("dir", dir_suite, set_up_directory,
+					     tear_down_directory);
+	failed += cmocka_run_group_tests_name("fault", fault_suite, set_up_directory,
+					      tear_down_directory);
 	if (getenv("AZC_AZURITE_URL") == NULL) {
-		(void)printf("[  SKIPPED  ] azblob: AZC_AZURITE_URL is not set, the driver has NOT been run against a server\n");
+		(void)printf("[  SKIPPED  ] azblob: AZC_AZURITE_URL is not set, the driver has NOT "
+			     "been run against a server\n");
 		return failed;
 	}
-	return failed + cmocka_run_group_tests_name("azblob", azblob_suite, set_up_azurite, tear_down_azurite);
+	return failed + cmocka_run_group_tests_name("azblob", azblob_suite, set_up_azurite,
+						    tear_down_azurite);
 }

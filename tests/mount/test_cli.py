@@ -2,6 +2,7 @@
 """The command line: every command on a dir: store and on Azurite, the exit statuses of docs/ERRORS.md, mounts in
 the background and by a file, and that no secret is ever said.
 """
+import datetime
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import subprocess
 import time
 
 import pytest
+from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
 from tests.conftest import need_fuse
 from tests.support import mount as mounting
@@ -319,9 +321,28 @@ def test_the_commands_reach_a_container(run, azurite, filled, keys, tmp_path):
     assert run("cat", f"{filled}/dir/b.bin", env=env).stdout == BIG
     assert run("cat", f"{filled}/dir/with%20blank%20and%20%C3%BC", env=env).stdout == b"umlaut\n"
     assert run("cat", f"{filled}/100%25", env=env).stdout == b"percent\n"
+    assert run("cat", f"{filled}/a.txt", f"{filled}/a.txt", env=env).stdout == b"alpha\nalpha\n"
     assert json.loads(run("stat", "--json", f"{filled}/a.txt", env=env).stdout)["size"] == 6
     assert run("get", "-r", filled, tmp_path / "out", env=env).returncode == 0
     assert tree(tmp_path / "out") == FILES
+
+
+def test_a_sas_for_one_blob_is_enough_for_that_blob(run, azurite, container, keys, tmp_path):
+    azurite.put(container, "dir/with blank", *seal.seal(b"single", KEK, "2.0"))
+    azurite.put(container, "other", *seal.seal(b"other", KEK, "2.0"))
+    sas = generate_blob_sas(
+        azurite.account, container, "dir/with blank", account_key=azurite.key,
+        permission=BlobSasPermissions(read=True), expiry=datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1),
+    )  # fmt: skip
+    env = {**keys, "AZURE_STORAGE_SAS_TOKEN": sas}
+    source = f"{azurite.source(container)}/dir/with%20blank"
+    done = run("cat", source, env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"single", b"")
+    assert json.loads(run("stat", "--json", source, env=env).stdout)["size"] == 6
+    assert run("get", source, tmp_path, env=env).returncode == 0
+    assert (tmp_path / "with blank").read_bytes() == b"single"
+    assert run("cat", f"{azurite.source(container)}/other", env=env).returncode == 4
+    assert run("ls", azurite.source(container), env=env).returncode == 2
 
 
 def test_what_is_missing_or_refused_has_its_status(run, azurite, filled):

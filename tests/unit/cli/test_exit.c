@@ -15,10 +15,10 @@
 static const struct {
 	int no, status;
 } statuses[] = {
-	{ 0, 0 },	 { EEXIST, 1 },	 { EISDIR, 1 },	 { EINVAL, 2 },	   { ENOENT, 3 },    { EACCES, 4 },
-	{ ENOKEY, 5 },	 { EBADMSG, 6 }, { EOPNOTSUPP, 7 }, { ESTALE, 8 }, { ETIMEDOUT, 9 }, { EIO, 10 },
-	{ ENOSPC, 10 },	 { 9999, 10 },	 { EFBIG, 12 },	 { ENOMEM, 12 },   { ENODATA, 13 },  { EBUSY, 13 },
-	{ EPERM, 13 },
+	{ 0, 0 },	  { EEXIST, 1 },   { EISDIR, 1 },  { EINVAL, 2 },     { ENOENT, 3 },
+	{ EACCES, 4 },	  { ENOKEY, 5 },   { EBADMSG, 6 }, { EOPNOTSUPP, 7 }, { ESTALE, 8 },
+	{ ETIMEDOUT, 9 }, { EIO, 10 },	   { ENOSPC, 10 }, { 9999, 10 },      { EFBIG, 12 },
+	{ ENOMEM, 12 },	  { ENODATA, 13 }, { EBUSY, 13 },  { EPERM, 13 },
 };
 
 static void
@@ -44,7 +44,8 @@ test_a_sentence_has_what_is_known(void **state)
 	err_request(&e, "42");
 	(void)err_mark(&e, NULL, "enable it");
 	exit_sentence("", &e, out, sizeof(out));
-	assert_string_equal(out, "the key is disabled [ENOKEY, key https://v/keys/k, request 42]; enable it");
+	assert_string_equal(
+		out, "the key is disabled [ENOKEY, key https://v/keys/k, request 42]; enable it");
 	err_clear(&e);
 	(void)err_set(&e, EINVAL, "no");
 	exit_sentence("a\nb\x1b[2J", &e, out, sizeof(out));
@@ -72,7 +73,8 @@ static const struct {
 	const char *text;
 } bars[] = {
 	{ 0, 0, 0, 0, false, 0, 200, "[--------------------]   0%  0 B of 0 B+  0/0+ files" },
-	{ 512, 1024, 1, 2, true, NS_PER_S / 2, 200, "[##########----------]  50%  512 B of 1.0 KiB  1/2 files" },
+	{ 512, 1024, 1, 2, true, NS_PER_S / 2, 200,
+	  "[##########----------]  50%  512 B of 1.0 KiB  1/2 files" },
 	{ 1 << 20, 4 << 20, 1, 2, true, 2 * NS_PER_S, 200,
 	  "[#####---------------]  25%  1.0 MiB of 4.0 MiB  1/2 files  512.0 KiB/s  0:06 left" },
 	{ 1 << 20, 4 << 20, 1, 2, false, 2 * NS_PER_S, 200,
@@ -89,8 +91,10 @@ test_the_bar_says_share_bytes_files_rate_and_time_left(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bars); i++) {
-		struct progress p = { .bytes = bars[i].bytes,	    .bytes_total = bars[i].bytes_total,
-				      .files = bars[i].files,	    .files_total = bars[i].files_total,
+		struct progress p = { .bytes = bars[i].bytes,
+				      .bytes_total = bars[i].bytes_total,
+				      .files = bars[i].files,
+				      .files_total = bars[i].files_total,
 				      .total_known = bars[i].known };
 		char out[256];
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Options: -o, environment, configuration file, and which of them decides (cli/options.c, cli/value.c, cli/inifile.c). */
+/*
+ * Options: -o, environment, configuration file, and which of them decides (cli/options.c,
+ * cli/value.c, cli/inifile.c).
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,8 +53,10 @@ static const struct {
 	{ "umask=077", OPT_UMASK, { "077" } },
 	{ "uid=root", OPT_UID, { "root" } },
 	{ "gid=0", OPT_GID, { "0" } },
-	{ "defaults,noauto,nofail,_netdev,user,users,nosuid,nodev,noexec,noatime,relatime,x-systemd.automount,comment=x,ro",
-	  OPT_RO, { "yes" } },
+	{ "defaults,noauto,nofail,_netdev,user,users,nosuid,nodev,noexec,noatime,relatime,x-"
+	  "systemd.automount,comment=x,ro",
+	  OPT_RO,
+	  { "yes" } },
 	{ "user=alice,v1=read", OPT_V1, { "read" } },
 };
 
@@ -135,7 +140,8 @@ test_what_is_wrong_is_named_with_its_place(void **state)
 		assert_int_equal(options_add_line(&o, wrong[i].line, &e), -EINVAL);
 		for (int k = 0; k < 2 && wrong[i].says[k] != NULL; k++)
 			if (strstr(e.text, wrong[i].says[k]) == NULL)
-				fail_msg("%s: \"%s\" does not say %s", wrong[i].line, e.text, wrong[i].says[k]);
+				fail_msg("%s: \"%s\" does not say %s", wrong[i].line, e.text,
+					 wrong[i].says[k]);
 		options_clear(&o);
 	}
 }
@@ -177,8 +183,7 @@ test_file_names_become_absolute(void **state)
 
 /* ---- environment ---- */
 
-static char *
-mutable(const char *text)
+static char *mutable(const char *text)
 {
 	return (char *)(uintptr_t)text;
 }
@@ -186,10 +191,14 @@ mutable(const char *text)
 static void
 test_the_environment_gives_the_same_names(void **state)
 {
-	char *environment[] = { mutable("HOME=/x"),	       mutable("AZCRYPTFS_V1=read"),
-				mutable("AZCRYPTFS_VAULT=https://a  https://b"), mutable("AZCRYPTFS_KEYS=/a\\ b /c"),
-				mutable("AZCRYPTFS_LOG="),     mutable("AZCRYPTFS_SERVICE_HOST=10.0.0.1"),
-				mutable("AZCRYPTFS_PORT_80_TCP=tcp://10.0.0.1:80"), mutable("AZCRYPTFS_PORT=tcp://10.0.0.1:80"),
+	char *environment[] = { mutable("HOME=/x"),
+				mutable("AZCRYPTFS_V1=read"),
+				mutable("AZCRYPTFS_VAULT=https://a  https://b"),
+				mutable("AZCRYPTFS_KEYS=/a\\ b /c"),
+				mutable("AZCRYPTFS_LOG="),
+				mutable("AZCRYPTFS_SERVICE_HOST=10.0.0.1"),
+				mutable("AZCRYPTFS_PORT_80_TCP=tcp://10.0.0.1:80"),
+				mutable("AZCRYPTFS_PORT=tcp://10.0.0.1:80"),
 				NULL };
 	const struct option_values *v;
 	struct err e = { 0 };
@@ -211,7 +220,10 @@ test_the_environment_gives_the_same_names(void **state)
 }
 
 static const char *const wrong_variables[] = {
-	"AZCRYPTFS_NONSENSE=1", "AZCRYPTFS_V1=2", "AZCRYPTFS_SOURCE=dir:/x", "AZCRYPTFS_=1",
+	"AZCRYPTFS_NONSENSE=1",
+	"AZCRYPTFS_V1=2",
+	"AZCRYPTFS_SOURCE=dir:/x",
+	"AZCRYPTFS_=1",
 	"AZCRYPTFS_A_NAME_THAT_IS_LONGER_THAN_ANY_OPTION_THAT_THERE_WILL_EVER_BE_ON_THIS_EARTH=1",
 };
 
@@ -226,7 +238,8 @@ test_a_wrong_variable_is_named(void **state)
 
 		options_init(&o);
 		assert_int_equal(options_add_environment(&o, environment, &e), -EINVAL);
-		assert_non_null(strstr(e.text, i == 4 ? "environment" : "environment variable AZCRYPTFS_"));
+		assert_non_null(
+			strstr(e.text, i == 4 ? "environment" : "environment variable AZCRYPTFS_"));
 		options_clear(&o);
 	}
 }
@@ -347,7 +360,8 @@ test_a_wrong_file_is_refused_with_its_line(void **state)
 		options_init(&o);
 		assert_int_equal(add_text(&o, wrong_files[i].text, &e), -EINVAL);
 		if (strstr(e.text, wrong_files[i].says) == NULL)
-			fail_msg("%s\n\"%s\" does not say \"%s\"", wrong_files[i].text, e.text, wrong_files[i].says);
+			fail_msg("%s\n\"%s\" does not say \"%s\"", wrong_files[i].text, e.text,
+				 wrong_files[i].says);
 		options_clear(&o);
 	}
 }
@@ -406,8 +420,10 @@ test_what_is_no_file_is_refused(void **state)
 static void
 test_line_before_section_before_head_before_environment(void **state)
 {
-	char *environment[] = { mutable("AZCRYPTFS_V1=read"), mutable("AZCRYPTFS_VAULT=https://env"),
-				mutable("AZCRYPTFS_KEY_TTL=1"), mutable("AZCRYPTFS_PROXY=http://env"), NULL };
+	char *environment[] = { mutable("AZCRYPTFS_V1=read"),
+				mutable("AZCRYPTFS_VAULT=https://env"),
+				mutable("AZCRYPTFS_KEY_TTL=1"),
+				mutable("AZCRYPTFS_PROXY=http://env"), NULL };
 	struct err e = { 0 };
 	struct options o;
 	const struct option_section *s;
@@ -415,7 +431,11 @@ test_line_before_section_before_head_before_environment(void **state)
 	(void)state;
 	options_init(&o);
 	assert_int_equal(options_add_environment(&o, environment, &e), 0);
-	assert_int_equal(add_text(&o, "vault=https://head\nkey_ttl=2\nproxy=http://head\n[s]\nsource=dir:/a\nkey_ttl=3\nproxy=http://section\n", &e), 0);
+	assert_int_equal(add_text(&o,
+				  "vault=https://head\nkey_ttl=2\nproxy=http://"
+				  "head\n[s]\nsource=dir:/a\nkey_ttl=3\nproxy=http://section\n",
+				  &e),
+			 0);
 	assert_int_equal(options_add_line(&o, "proxy=http://line", &e), 0);
 	s = &o.sections[0];
 	assert_string_equal(found(&o, s, OPT_V1), "read");

@@ -122,9 +122,13 @@ test_every_option_arrives(void **state)
 
 	(void)state;
 	assert_int_equal(make(&o,
-			      "keys=/k,vault=https://a,vault=https://b,kek_alg=RSA-OAEP,kek_alg=A256KW,key_ttl=7,v1=read,"
-			      "unencrypted=show,region_order=recover,credential=cli,vault_credential=managed,ca_file=/c,"
-			      "proxy=http://p,allow_http=h,timeout=0.5,ro,allow_other,uid=5,gid=6,umask=027,attr_timeout=2,"
+			      "keys=/k,vault=https://a,vault=https://"
+			      "b,kek_alg=RSA-OAEP,kek_alg=A256KW,key_ttl=7,v1=read,"
+			      "unencrypted=show,region_order=recover,credential=cli,vault_"
+			      "credential=managed,ca_file=/c,"
+			      "proxy=http://"
+			      "p,allow_http=h,timeout=0.5,ro,allow_other,uid=5,gid=6,umask=027,"
+			      "attr_timeout=2,"
 			      "negative_timeout=3,log=/l,log_level=debug",
 			      UINT64_MAX, &s, &e),
 			 0);
@@ -139,7 +143,8 @@ test_every_option_arrives(void **state)
 	assert_string_equal(b->ca_file, "/c");
 	assert_string_equal(b->proxy, "http://p");
 	assert_string_equal(b->allow_http[0], "h");
-	assert_true(s.sources[0].view.v1_read && s.sources[0].view.show_unencrypted && s.sources[0].view.recover_order);
+	assert_true(s.sources[0].view.v1_read && s.sources[0].view.show_unencrypted &&
+		    s.sources[0].view.recover_order);
 	assert_int_equal(s.engine.timeout_ns, NS_PER_S / 2);
 	assert_true(s.allow_other && s.has_uid && s.has_gid);
 	assert_int_equal(s.uid, 5);
@@ -163,7 +168,8 @@ give(struct options *o, const char *path, const char *name, const char *value)
 
 	assert_int_equal(options_section(o, path, &section, &e), 0);
 	if (name != NULL)
-		assert_int_equal(options_add(&section->layer, name, value, "conf, line 1", "/", &e), 0);
+		assert_int_equal(options_add(&section->layer, name, value, "conf, line 1", "/", &e),
+				 0);
 }
 
 static void

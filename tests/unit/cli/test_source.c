@@ -15,7 +15,7 @@
 
 #include "cli/source.h"
 
-#define HOST "https://acct.blob.core.windows.net"
+#define HOST	 "https://acct.blob.core.windows.net"
 #define EMULATOR "blob:http://127.0.0.1:10000/acct"
 
 static const struct {

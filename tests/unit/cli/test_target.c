@@ -83,7 +83,8 @@ count(int at, const char *name)
 }
 
 static const char *const climbing[] = {
-	"", "/", "..", ".", "../x", "a/../../x", "a/..", "a//b", "/etc/passwd", "a/", "./a", "a/./b",
+	"",	"/",	"..",	       ".",  "../x", "a/../../x",
+	"a/..", "a//b", "/etc/passwd", "a/", "./a",  "a/./b",
 };
 
 static void
@@ -221,13 +222,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_a_path_that_climbs_out_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_link_to_a_directory_is_not_entered, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_link_in_the_place_is_replaced_not_followed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_file_has_its_name_only_when_it_is_whole, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_an_abandoned_file_leaves_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nothing_is_written_over_without_force, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_target_is_a_directory_or_a_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_path_that_climbs_out_is_refused, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_link_to_a_directory_is_not_entered, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_link_in_the_place_is_replaced_not_followed,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_file_has_its_name_only_when_it_is_whole,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_an_abandoned_file_leaves_nothing, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_is_written_over_without_force, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_target_is_a_directory_or_a_name, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,22 @@ stop_fake_clock(void **state)
 	return 0;
 }
 
+/* The errno of a request; a key that comes is put at once. */
+static int
+ask(struct keyring *k, const struct envelope *env)
+{
+	struct key_ref *ref = NULL;
+	struct err e = { 0 };
+	int r = keyring_cek(k, env, deadline_in(10 * NS_PER_S), &ref, &e);
+
+	assert_int_equal(r, -e.no);
+	assert_int_equal(r == 0, ref != NULL);
+	if (r != 0)
+		assert_string_equal(e.key, env->kid);
+	key_ref_put(ref);
+	return r;
+}
+
 /* ---- tests ---- */
 
 static void

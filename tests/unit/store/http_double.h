@@ -24,8 +24,9 @@ struct answer {
 	int status;
 	const char *headers; /* "Name: value\n" lines */
 	const char *body;
-	int cut;      /* > 0: the attempt breaks off after so many bytes; the call goes on with the next answer */
-	int fails;    /* errno of the whole call instead */
+	int cut; /* > 0: the attempt breaks off after so many bytes; the call goes on with the next
+		    answer */
+	int fails; /* errno of the whole call instead */
 };
 
 static struct answer script[DOUBLE_MAX];
@@ -41,7 +42,9 @@ play(const struct answer *answers, unsigned n)
 	script_at = asked_n = 0;
 }
 
-#define PLAY(...) play((const struct answer[]){ __VA_ARGS__ }, sizeof((const struct answer[]){ __VA_ARGS__ }) / sizeof(struct answer))
+#define PLAY(...)                                    \
+	play((const struct answer[]){ __VA_ARGS__ }, \
+	     sizeof((const struct answer[]){ __VA_ARGS__ }) / sizeof(struct answer))
 
 static void
 record(const struct http_request *req)
@@ -51,7 +54,8 @@ record(const struct http_request *req)
 	assert_true(asked_n < DOUBLE_MAX);
 	at = (size_t)snprintf(asked[asked_n], sizeof(asked[0]), "%s %s", req->method, req->url);
 	for (unsigned i = 0; req->header[i].name != NULL; i++)
-		at += (size_t)snprintf(asked[asked_n] + at, sizeof(asked[0]) - at, "\n%s: %s", req->header[i].name, req->header[i].value);
+		at += (size_t)snprintf(asked[asked_n] + at, sizeof(asked[0]) - at, "\n%s: %s",
+				       req->header[i].name, req->header[i].value);
 	asked_n++;
 }
 
@@ -71,7 +75,8 @@ take_headers(const struct answer *a, struct http_response *out)
 	value = http_header_get(out, "Content-Length", &scratch);
 	out->content_length = value != NULL ? strtoull(value, NULL, 10) : UINT64_MAX;
 	value = http_header_get(out, "Content-Range", &scratch);
-	out->has_range = value != NULL && sscanf(value, "bytes %llu-%llu/%llu", &first, &last, &total) == 3;
+	out->has_range = value != NULL &&
+			 sscanf(value, "bytes %llu-%llu/%llu", &first, &last, &total) == 3;
 	if (out->has_range) {
 		out->range_first = first;
 		out->range_last = last;
@@ -93,8 +98,8 @@ send_body(const char *body, size_t n, struct http_sink sink, struct err *e)
 }
 
 int
-http_call(struct http_client *c, struct http_auth *auth, const struct http_request *req, struct http_sink sink,
-	  struct deadline d, struct http_response *out, struct err *e)
+http_call(struct http_client *c, struct http_auth *auth, const struct http_request *req,
+	  struct http_sink sink, struct deadline d, struct http_response *out, struct err *e)
 {
 	(void)c, (void)auth, (void)d;
 	record(req);

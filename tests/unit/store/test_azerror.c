@@ -15,13 +15,17 @@ static const struct {
 	{ 409, "ContainerBeingDeleted", ENOENT, "container", "remote.gone", NULL },
 	{ 404, "", ENOENT, "does not exist", "remote.gone", NULL },
 	{ 400, "OutOfRangeInput", ENOENT, "name", "remote.gone", NULL },
-	{ 401, "NoAuthenticationInformation", EACCES, "credentials", "auth.storage", "account key" },
+	{ 401, "NoAuthenticationInformation", EACCES, "credentials", "auth.storage",
+	  "account key" },
 	{ 401, "", EACCES, "HTTP 401", "auth.storage", NULL },
 	{ 403, "AuthenticationFailed", EACCES, "does not accept", "auth.storage", "clock" },
 	{ 403, "AuthorizationFailure", EACCES, "not allowed", "auth.storage", "network" },
-	{ 403, "AuthorizationPermissionMismatch", EACCES, "may not", "auth.storage", "Storage Blob Data Reader" },
-	{ 403, "AuthorizationResourceTypeMismatch", EACCES, "resource", "auth.storage", "container" },
-	{ 403, "KeyBasedAuthenticationNotPermitted", EACCES, "no account keys", "auth.storage", "Entra ID" },
+	{ 403, "AuthorizationPermissionMismatch", EACCES, "may not", "auth.storage",
+	  "Storage Blob Data Reader" },
+	{ 403, "AuthorizationResourceTypeMismatch", EACCES, "resource", "auth.storage",
+	  "container" },
+	{ 403, "KeyBasedAuthenticationNotPermitted", EACCES, "no account keys", "auth.storage",
+	  "Entra ID" },
 	{ 403, "SomethingNew", EACCES, "SomethingNew", "auth.storage", NULL },
 	{ 409, "PublicAccessNotPermitted", EACCES, "anonymous", "auth.storage", "SAS" },
 	{ 412, "ConditionNotMet", ESTALE, "changed", "remote.changed", NULL },
@@ -31,7 +35,8 @@ static const struct {
 	{ 409, "BlobArchived", ENODATA, "archived", "remote.archived", "online tier" },
 	{ 409, "BlobBeingRehydrated", ENODATA, "rehydrated", "remote.archived", "wait" },
 	{ 409, "BlobImmutableDueToPolicy", EPERM, "immutable", "remote.immutable", NULL },
-	{ 409, "BlobUsesCustomerSpecifiedEncryption", EOPNOTSUPP, "customer-provided key", "remote.unsupported", "not supported" },
+	{ 409, "BlobUsesCustomerSpecifiedEncryption", EOPNOTSUPP, "customer-provided key",
+	  "remote.unsupported", "not supported" },
 	{ 416, "InvalidRange", EIO, "reach", "net.protocol", NULL },
 	{ 409, "BlobAlreadyExists", EEXIST, "exists", NULL, NULL },
 	{ 413, "RequestBodyTooLarge", EFBIG, "more than", NULL, NULL },
@@ -66,7 +71,8 @@ assert_case(size_t i, const char *headers, const char *body)
 		assert_string_equal(e.event, cases[i].event);
 	else
 		assert_null(e.event);
-	if (cases[i].advises != NULL && (e.advice == NULL || strstr(e.advice, cases[i].advises) == NULL))
+	if (cases[i].advises != NULL &&
+	    (e.advice == NULL || strstr(e.advice, cases[i].advises) == NULL))
 		fail_msg("%s: advice %s", cases[i].code, e.advice);
 	assert_string_equal(e.request_id, "id-1");
 }
@@ -78,8 +84,8 @@ test_code_in_the_header(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		(void)snprintf(headers, sizeof(headers), "x-ms-request-id: id-1\n%s%s\n", cases[i].code[0] != '\0' ? "x-ms-error-code: " : "",
-			       cases[i].code);
+		(void)snprintf(headers, sizeof(headers), "x-ms-request-id: id-1\n%s%s\n",
+			       cases[i].code[0] != '\0' ? "x-ms-error-code: " : "", cases[i].code);
 		assert_case(i, headers, "");
 	}
 }
@@ -91,7 +97,10 @@ test_code_in_the_body(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		(void)snprintf(body, sizeof(body), "\357\273\277<?xml version=\"1.0\"?><Error><Code>%s</Code><Message>m\nTime:x</Message></Error>",
+		(void)snprintf(body, sizeof(body),
+			       "\357\273\277<?xml "
+			       "version=\"1.0\"?><Error><Code>%s</Code><Message>m\nTime:x</"
+			       "Message></Error>",
 			       cases[i].code);
 		assert_case(i, "x-ms-request-id: id-1\n", body);
 	}
@@ -100,8 +109,11 @@ test_code_in_the_body(void **state)
 static void
 test_odd_bodies_are_no_code(void **state)
 {
-	static const char *const bodies[] = { "<html><body>Proxy</body></html>", "<Error><Code>a b\nc</Code></Error>", "{\"error\":1}", "<Error><Code>",
-					      "<!DOCTYPE x [<!ENTITY a \"BlobArchived\">]><Error><Code>&a;</Code></Error>" };
+	static const char *const bodies[] = {
+		"<html><body>Proxy</body></html>", "<Error><Code>a b\nc</Code></Error>",
+		"{\"error\":1}", "<Error><Code>",
+		"<!DOCTYPE x [<!ENTITY a \"BlobArchived\">]><Error><Code>&a;</Code></Error>"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
@@ -150,7 +162,8 @@ test_clock_skew_is_told(void **state)
 		struct err e = { 0 };
 		char headers[128];
 
-		(void)snprintf(headers, sizeof(headers), "x-ms-error-code: AuthenticationFailed\n%s", dates[i].date);
+		(void)snprintf(headers, sizeof(headers),
+			       "x-ms-error-code: AuthenticationFailed\n%s", dates[i].date);
 		assert_int_equal(set(403, headers, "", &e), -EACCES);
 		if (dates[i].says != NULL)
 			assert_non_null(strstr(e.text, dates[i].says));
@@ -163,8 +176,10 @@ test_clock_skew_is_told(void **state)
 static void
 test_details_are_used_and_not_repeated(void **state)
 {
-	static const char body[] = "<Error><Code>AuthenticationFailed</Code><AuthenticationErrorDetail>Signature not valid in the specified "
-				   "time frame: Start [x] - Expiry [y] SECRET</AuthenticationErrorDetail></Error>";
+	static const char body[] =
+		"<Error><Code>AuthenticationFailed</Code><AuthenticationErrorDetail>Signature not "
+		"valid in the specified "
+		"time frame: Start [x] - Expiry [y] SECRET</AuthenticationErrorDetail></Error>";
 	struct err e = { 0 };
 
 	(void)state;

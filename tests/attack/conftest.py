@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""What the attack tests share: stores that an attacker may write to, mounted with the key KEK of forged.py."""
+import pytest
+
+from tests.attack.forged import KEK, edited
+from tests.support import seal
+
+
+@pytest.fixture
+def attacked(mount, dirstore, keys_file):
+    """attacked(option...): the dir: store, mounted with the key; what was put there is what an attacker left."""
+    return lambda *options, **more: mount(dirstore.source, f"keys={keys_file(KEK)}", *options, **more)
+
+
+@pytest.fixture
+def forge(dirstore):
+    """forge(name, {member path: value or DELETE}, ...): a sound blob whose envelope was edited afterwards."""
+
+    def put(name, changes, plain=b"plain", **how):
+        stored, metadata = seal.seal(plain, KEK, **how)
+        dirstore.put(name, stored, edited(metadata, changes))
+
+    return put
+
+
+@pytest.fixture
+def proxied(mount, azurite, container, blobproxy, keys_file):
+    """proxied(option...): the container at Azurite behind the fault proxy, mounted with the key."""
+    connection = azurite.connection_string.replace(azurite.endpoint, blobproxy.endpoint)
+
+    def mounted(*options, env=None):
+        env = {"AZURE_STORAGE_CONNECTION_STRING": connection, **(env or {})}
+        return mount(f"blob:{blobproxy.endpoint}/{container}", f"keys={keys_file(KEK)}", *options, env=env)
+
+    return mounted
+
+
+@pytest.fixture
+def upload(azurite, container):
+    """upload(name, plain, ...): a blob sealed for the key, in the container."""
+    return lambda name, plain, **how: azurite.put(container, name, *seal.seal(plain, KEK, **how))
