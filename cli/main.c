@@ -4,6 +4,7 @@
  * commands.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -82,6 +83,18 @@ is_helper(const char *name)
 	return strcmp(slash != NULL ? slash + 1 : name, "mount.azcryptfs") == 0;
 }
 
+/*
+ * Few arenas and a fixed threshold for large blocks: what a page of a listing
+ * needed goes back to the kernel, and memory= means what it says.
+ */
+static void
+tame_malloc(void)
+{
+	(void)mallopt(M_ARENA_MAX, 4);
+	(void)mallopt(M_MMAP_THRESHOLD, 512 << 10);
+	(void)mallopt(M_TRIM_THRESHOLD, 2 << 20);
+}
+
 /* What was printed counts only when it has arrived. */
 static int
 finish(int status)
@@ -105,6 +118,7 @@ main(int argc, char **argv)
 	const struct command *c;
 
 	secret_harden_process();
+	tame_malloc();
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc > 0 && is_helper(argv[0]))
 		return finish(run_as_helper(argc, argv));

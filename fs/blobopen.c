@@ -187,10 +187,12 @@ learn_v1_size(struct opening *o, const char *etag, const struct key_ref *key, st
 	return r < 0 ? v1_uniform(e) : 0;
 }
 
-/* The envelope counts as the request gave it; parses and checks it. */
+/* The envelope counts as the request gave it; parses and checks it, so that no vault is asked for a blob that cannot be. */
 static int
 take_envelope(struct opening *o, const struct store_entry *entry, struct err *e)
 {
+	const struct found f = found_entry(entry);
+	struct layout l;
 	int r;
 
 	envelope_clear(&o->env);
@@ -199,7 +201,7 @@ take_envelope(struct opening *o, const struct store_entry *entry, struct err *e)
 	r = envelope_parse(entry->envelope, &o->env, e);
 	if (r == 0)
 		r = check_protocol(o->v, &o->env, e);
-	return r;
+	return r < 0 ? r : make_layout(o, &f, &l, e);
 }
 
 /* The live version, made if need be. */
@@ -355,16 +357,22 @@ head_first(struct opening *o, struct err *e)
 static int
 guess_unwrap(struct opening *o, struct err *e)
 {
+	const struct blob_record *rec = blob_record_of(o->record);
 	AUTO_ENVELOPE env = { 0 };
+	struct err unsaid = { 0 };
+	struct layout l;
 	int r;
 
-	if (blob_record_of(o->record)->state != BLOB_SEALED)
+	if (rec->state != BLOB_SEALED)
 		return 0;
-	r = blob_record_envelope(blob_record_of(o->record), &env, e);
+	r = blob_record_envelope(rec, &env, e);
 	if (r == 0)
 		r = check_protocol(o->v, &env, e);
 	if (r < 0)
 		return r;
+	/* Not worth a call when the size cannot be; whether it is so, the request will say. */
+	if (layout_init(&l, &env, rec->stored_size, rec->page_blob, o->v->cfg.max_region + REGION_OVERHEAD, &unsaid) < 0)
+		return 0;
 	return start_unwrap(o, &env, e);
 }
 

@@ -213,13 +213,13 @@ add_node(struct fs *fs, struct reply *rp, struct node *n, uint64_t next)
 }
 
 static bool
-add_entry(struct op *op, struct reply *rp, const struct entry *x, uint64_t next)
+add_entry(struct op *op, struct reply *rp, const struct entry *x, int64_t start_ns, uint64_t next)
 {
 	const struct view_item item = {
 		.name = x->name, .dir = x->dir, .exact = x->exact, .size = x->size, .mtime_ns = x->mtime_ns,
 		.etag = x->name + strlen(x->name) + 1, .record = x->record,
 	};
-	struct node *n = rp->plus && node_view(op->node) != NULL ? tree_listed(op->node, &item) : NULL;
+	struct node *n = rp->plus && node_view(op->node) != NULL ? tree_listed(op->node, &item, start_ns) : NULL;
 	struct node_attr dir;
 	bool fits;
 
@@ -247,13 +247,13 @@ fill_reply(struct op *op, struct dirstream *s, struct reply *rp, struct err *e)
 		fits = add_plain(rp, at == 0 ? "." : "..", a.ino, true, at + 1);
 	}
 	while (fits) {
-		if (rp->added > 0 && at >= s->first + s->n && !s->complete)
+		if (rp->added > DOTS && at >= s->first + s->n && !s->complete)
 			return 0; /* rather answer what is there than wait for the next page */
 		r = seek_entry(op, s, at, e);
 		if (r < 0)
 			break;
 		for (; fits && at < s->first + s->n; at += fits)
-			fits = add_entry(op, rp, &s->entry[at - s->first], at + 1);
+			fits = add_entry(op, rp, &s->entry[at - s->first], s->start_ns, at + 1);
 	}
 	return r == -ENODATA ? 0 : r;
 }

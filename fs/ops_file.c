@@ -99,7 +99,7 @@ answer_read(struct op *op)
 		push = r->around.iov_len > op->size;
 	}
 	if (push)
-		push_region(op->fs->push, tree_nodeid(op->fs->tree, op->node), r);
+		push_region(op->fs->push, op->node, r);
 	else
 		view_read_release(r);
 	op_end(op);

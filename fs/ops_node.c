@@ -12,16 +12,21 @@
 #include "fs/push.h"
 
 enum { BLOCK_BYTES = 4096, STAT_BLOCK = 512 };
+static const int64_t MAX_TIMEOUT_NS = 600 * NS_PER_S;
 
 double
 fs_attr_timeout(struct fs *fs, struct node *n)
 {
 	struct node_attr a;
+	int64_t left;
 
 	node_attr(n, &a);
 	if (!a.exact) /* a V1 size is known at open only */
 		return 0;
-	return tree_fresh(n) || node_is_open(n) ? fs->attr_timeout_s : 0;
+	left = node_is_open(n) ? INT64_MAX : tree_fresh_ns(n);
+	if (left > MAX_TIMEOUT_NS) /* of the mount's own directories, and of what is open, the timeout's own length will do */
+		return fs->attr_timeout_s;
+	return (double)left / (double)NS_PER_S;
 }
 
 void

@@ -25,7 +25,7 @@ struct push {
 struct region_job {
 	struct pool_job job; /* first */
 	struct push *push;
-	fuse_ino_t ino;
+	struct node *node; /* a reference: as long as there is one, its nodeid is nobody else's */
 	struct view_read read;
 };
 
@@ -38,14 +38,15 @@ run_region(struct pool_job *job)
 
 	v.buf[0].mem = rj->read.around.iov_base;
 	/* The kernel may have forgotten the inode: then there is nobody to help. */
-	(void)fuse_lowlevel_notify_store(p->session, rj->ino, (off_t)rj->read.around_off, &v, 0);
+	(void)fuse_lowlevel_notify_store(p->session, tree_nodeid(p->tree, rj->node), (off_t)rj->read.around_off, &v, 0);
 	view_read_release(&rj->read);
+	node_unref(rj->node);
 	free(rj);
 	(void)atomic_fetch_sub(&p->regions, 1);
 }
 
 void
-push_region(struct push *p, fuse_ino_t ino, struct view_read *read)
+push_region(struct push *p, struct node *node, struct view_read *read)
 {
 	struct region_job *rj = NULL;
 
@@ -58,7 +59,8 @@ push_region(struct push *p, fuse_ino_t ino, struct view_read *read)
 	}
 	rj->job.run = run_region;
 	rj->push = p;
-	rj->ino = ino;
+	rj->node = node;
+	node_ref(node);
 	rj->read = *read;
 	read->n_held = 0;
 	pool_submit(p->pool, &rj->job);

@@ -14,6 +14,7 @@
 #include "fs/view.h"
 
 struct push; /* opaque */
+struct node;
 struct tree;
 
 int push_new(struct tree *tree, struct push **out, struct err *e) MUST_CHECK;
@@ -23,7 +24,7 @@ void push_free(struct push *p); /* waits for what is under way; NULL is fine */
 /*
  * Offers the bytes around a random read that has been answered; takes over read->held (released here, sooner or later).  Dropped when too many wait.
  */
-void push_region(struct push *p, fuse_ino_t ino, struct view_read *read);
+void push_region(struct push *p, struct node *node, struct view_read *read);
 
 /* Looks whether names should be forgotten; cheap, called after entries were added. */
 void push_check_memory(struct push *p);

@@ -483,6 +483,10 @@ fetch(struct load *l, struct err *e)
 	};
 
 	r = store_get(v->store, &get, (struct store_get_sink){ load_begin, load_data, l }, &same, l->c->deadline, e);
+	if (r == -ENOENT) { /* gone or replaced: for who has it open it is the same */
+		e->no = ESTALE;
+		r = -ESTALE;
+	}
 	return r < 0 ? r : fill_end(&l->fill, e);
 }
 

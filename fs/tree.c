@@ -12,7 +12,8 @@
 #include "fs/names.h"
 
 enum { MISSING_SLOTS = 4096, RECENT = 256 };
-enum { STORM = 8 }; /* stale names of one directory within a second: list it again */
+enum { LISTING_GRACE = 4 }; /* an entry of a long listing is looked at only when the rest of it has come */
+enum { STORM = 8 };	     /* stale names of one directory within a second: list it again */
 
 struct node {
 	struct tree *t;
@@ -67,6 +68,7 @@ struct tree {
 static struct node **
 slot_locked(struct tree *t, const struct node *parent, const char *name)
 {
+	/* The number of a name is its st_ino: a node need not be hashed again. */
 	struct node **at = &t->bucket[names_ino(parent->ino, name) % t->n_buckets];
 
 	while (*at != NULL && ((*at)->parent != parent || strcmp((*at)->name, name) != 0))
@@ -84,7 +86,7 @@ rehash_locked(struct tree *t)
 		return; /* slower, not wrong */
 	for (size_t i = 0; i < t->n_buckets; i++)
 		for (struct node *c = t->bucket[i], *next; c != NULL; c = next) {
-			size_t h = names_ino(c->parent->ino, c->name) % n;
+			size_t h = c->ino % n;
 
 			next = c->chain;
 			c->chain = bucket[h];
@@ -457,6 +459,20 @@ fresh_locked(const struct node *n)
 	       n->fresh_until_ns - n->t->attr_timeout_ns >= d->list_start_ns;
 }
 
+int64_t
+tree_fresh_ns(struct node *n)
+{
+	const int64_t now = clock_now_ns();
+	int64_t left;
+
+	mutex_lock(&n->t->mu);
+	left = !fresh_locked(n) ? 0 : (int64_t)u64_max((uint64_t)(n->fresh_until_ns - now), 1);
+	if (left > 0 && n->fresh_until_ns < now)
+		left = n->parent->d->list_until_ns - now;
+	mutex_unlock(&n->t->mu);
+	return left;
+}
+
 bool
 tree_fresh(struct node *n)
 {
@@ -749,13 +765,14 @@ tree_refresh(struct node *n, struct deadline d, struct err *e)
 /* ---- listings ---- */
 
 struct node *
-tree_listed(struct node *dir, const struct view_item *item)
+tree_listed(struct node *dir, const struct view_item *item, int64_t start_ns)
 {
 	struct tree *t = dir->t;
+	const int64_t now = clock_now_ns(), until = now + t->attr_timeout_ns + LISTING_GRACE * (now - start_ns);
 	struct node *n;
 
 	mutex_lock(&t->mu);
-	n = update_locked(dir, item->name, item, clock_now_ns() + t->attr_timeout_ns, false);
+	n = update_locked(dir, item->name, item, t->attr_timeout_ns > 0 ? until : 0, false);
 	mutex_unlock(&t->mu);
 	return n;
 }

@@ -82,10 +82,16 @@ bool tree_fresh(struct node *n);
 /* Asks again.  -ESTALE when the name now means another version, -ENOENT when it is gone. */
 int tree_refresh(struct node *n, struct deadline d, struct err *e) MUST_CHECK;
 
-/* The node for an entry that a listing of dir gave (one reference), or NULL when there is no memory for it. */
-struct node *tree_listed(struct node *dir, const struct view_item *item);
-/* A listing of dir that began at start_ns is complete: what it gave is fresh for at least as long as it took. */
+/*
+ * The node for an entry that a listing of dir gave (one reference), or NULL when there is no memory for it.  The
+ * listing began at start_ns: the longer it takes, the longer what it gives is fresh.
+ */
+struct node *tree_listed(struct node *dir, const struct view_item *item, int64_t start_ns);
+/* A listing of dir that began at start_ns is complete: what it gave is fresh for at least as long again. */
 void tree_listing_done(struct node *dir, int64_t start_ns);
+
+/* For how long the node's attributes may be shown from now on: 0 when they must be asked for. */
+int64_t tree_fresh_ns(struct node *n);
 
 /* A version other than this node's was seen at its name: the next lookup finds it without a request. */
 void tree_replace(struct node *n, const struct view_item *now);
