@@ -129,7 +129,7 @@ run_job(struct pool_job *base)
 	struct err e = { 0 };
 
 	if (!atomic_load(&f->stopped) && get_file(j, &e) < 0 && !atomic_load(&f->stopped))
-		report_failure(g, j->from, &e);
+		fetch_failed(f, j->from, &e);
 	(void)atomic_fetch_add(&f->progress.files, 1);
 	fetch_job_free(j);
 	mutex_lock(&f->mu);

@@ -33,6 +33,7 @@ struct page {
 	size_t n, room;
 	struct buf last; /* greatest component seen, with the '/' of a directory */
 	struct deadline deadline;
+	struct envelope_template like;
 };
 
 enum { PAGE_TEXT_MAX = 32 << 20, CURSOR_MAX = 16 << 10 };
@@ -100,7 +101,7 @@ collect(void *arg, const struct store_entry *entry, struct err *e)
 	l->component.n = c.n;
 	r = buf_add(&p->text, c.p, c.n, e);
 	if (r == 0 && !l->dir && !l->folder)
-		r = blob_record_new(p->v->kids, entry, &l->record, e);
+		r = blob_record_new(p->v->kids, &p->like, entry, &l->record, e);
 	if (r < 0)
 		return r;
 	(void)snprintf(l->etag, sizeof(l->etag), "%s", entry->etag != NULL ? entry->etag : "");
@@ -116,6 +117,7 @@ page_clear(struct page *p)
 	free(p->entry);
 	buf_clear(&p->text);
 	buf_clear(&p->last);
+	envelope_template_clear(&p->like);
 }
 
 static int
@@ -306,7 +308,7 @@ note_probe(void *arg, const struct store_entry *entry, struct err *e)
 	(void)snprintf(p->etag, sizeof(p->etag), "%s", entry->etag);
 	view_record_put(p->record); /* of an attempt that was broken off */
 	p->record = NULL;
-	return blob_record_new(p->v->kids, entry, &p->record, e);
+	return blob_record_new(p->v->kids, NULL, entry, &p->record, e);
 }
 
 static int

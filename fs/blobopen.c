@@ -236,7 +236,7 @@ static int
 report_change(struct opening *o, const struct store_entry *entry, struct err *e)
 {
 	struct view_record *record = NULL;
-	int r = blob_record_new(o->v->kids, entry, &record, e);
+	int r = blob_record_new(o->v->kids, NULL, entry, &record, e);
 
 	if (r == 0)
 		r = blobview_send("", entry->etag, entry->mtime_ns, record, 0, false, o->now, e);

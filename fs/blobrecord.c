@@ -101,13 +101,14 @@ record_free(struct view_record *base)
 }
 
 static int
-remember_envelope(struct blob_record *r, struct span json, struct err *e)
+remember_envelope(struct blob_record *r, struct envelope_template *like, struct span json, struct err *e)
 {
 	struct err ignored = { 0 };
 	AUTO_ENVELOPE env = { 0 };
 	int rc;
 
-	if (envelope_parse(json, &env, &ignored) < 0) {
+	rc = like != NULL ? envelope_template_parse(like, json, &env, &ignored) : envelope_parse(json, &env, &ignored);
+	if (rc < 0) {
 		r->state = BLOB_BROKEN;
 		return 0;
 	}
@@ -121,7 +122,8 @@ remember_envelope(struct blob_record *r, struct span json, struct err *e)
 }
 
 int
-blob_record_new(struct kid_table *t, const struct store_entry *entry, struct view_record **out, struct err *e)
+blob_record_new(struct kid_table *t, struct envelope_template *like, const struct store_entry *entry,
+		struct view_record **out, struct err *e)
 {
 	struct blob_record *r = calloc(1, sizeof(*r));
 	int rc = 0;
@@ -138,7 +140,7 @@ blob_record_new(struct kid_table *t, const struct store_entry *entry, struct vie
 	else if (entry->envelope.p == NULL)
 		r->state = BLOB_UNENCRYPTED;
 	else
-		rc = remember_envelope(r, entry->envelope, e);
+		rc = remember_envelope(r, like, entry->envelope, e);
 	if (rc < 0) {
 		record_free(&r->base);
 		return rc;

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "backend/store/store.h"
-#include "crypto/envelope.h"
+#include "crypto/template.h"
 #include "fs/view.h"
 
 enum blob_state {
@@ -33,9 +33,12 @@ struct blob_record {
 	bool page_blob, archived;
 };
 
-/* From a store's entry; one reference for the caller.  Only -ENOMEM: a bad envelope makes a BLOB_BROKEN record. */
-int blob_record_new(struct kid_table *t, const struct store_entry *entry, struct view_record **out,
-		    struct err *e) MUST_CHECK;
+/*
+ * From a store's entry; one reference for the caller.  Only -ENOMEM: a bad envelope makes a BLOB_BROKEN record.  like: for many entries in
+ * a row, or NULL.
+ */
+int blob_record_new(struct kid_table *t, struct envelope_template *like, const struct store_entry *entry,
+		    struct view_record **out, struct err *e) MUST_CHECK;
 
 /* The full envelope of a BLOB_SEALED record. */
 int blob_record_envelope(const struct blob_record *r, struct envelope *out, struct err *e) MUST_CHECK;

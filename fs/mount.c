@@ -21,7 +21,7 @@ enum {
 	MAX_BACKGROUND = 1024, /* with the default of 12, a dozen stuck readers block every other read */
 	FUSE_THREADS = 4,
 	ANSWERERS = 2,
-	READ_AHEAD_KB = 1024
+	READ_AHEAD_KB = 2048
 };
 
 struct mount {

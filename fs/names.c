@@ -7,7 +7,7 @@
 
 #include "crypto/mac.h"
 
-enum { ALIAS_TAIL = 34, ALIAS_HEX = 32, ESCAPED_MAX = 4 * 2048 };
+enum { ALIAS_TAIL = 34, ALIAS_HEX = 32, ESCAPED_MAX = 3 * 4096 + 16 };
 
 static const char hex[] = "0123456789ABCDEF";
 

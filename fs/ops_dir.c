@@ -2,7 +2,7 @@
 /*
  * FUSE callbacks on open directories.
  *
- * A directory is read as a stream of pages; only one page is held.  An offset is the number of the entry that comes next: "." is
+ * A directory is read as a stream of pages; one page is shown while the next one is fetched.  An offset is the number of the entry that comes next: "." is
  * 0, ".." is 1.  Going back behind the page starts the listing over.
  */
 #include <assert.h>
@@ -24,14 +24,29 @@ struct entry {
 	struct view_record *record;
 };
 
+struct dirpage {
+	struct entry *entry;
+	size_t n, room;
+};
+
+enum ahead_state { AHEAD_NONE, AHEAD_RUNNING, AHEAD_DONE };
+
 struct dirstream {
 	pthread_mutex_t turn; /* one request at a time: after an interrupt a second may come while the first still works */
 	struct buf cursor;
 	int64_t start_ns;
 	uint64_t first;	      /* number of the page's first entry, counting "." and ".." */
-	struct entry *entry;
-	size_t n, room;
+	struct dirpage page;
 	bool started, complete;
+	/* The page after this one, fetched while this one is shown; while it is, the cursor is its. */
+	pthread_mutex_t mu;
+	pthread_cond_t fetched;
+	enum ahead_state ahead; /* guarded by mu */
+	struct dirpage next;
+	struct err next_e;
+	struct pool_job job;
+	struct fs *fs;		/* of the job, with a reference to the handle */
+	struct handle *handle;
 };
 
 enum { DOTS = 2, CURSOR_MAX = 16 << 10 };
@@ -44,19 +59,29 @@ dirstream_new(void)
 	if (s == NULL)
 		return NULL;
 	(void)pthread_mutex_init(&s->turn, NULL);
+	(void)pthread_mutex_init(&s->mu, NULL);
+	(void)pthread_cond_init(&s->fetched, NULL);
 	buf_init(&s->cursor, CURSOR_MAX);
 	s->first = DOTS;
 	return s;
 }
 
 static void
-drop_page(struct dirstream *s)
+page_drop(struct dirpage *p)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		free(s->entry[i].name);
-		view_record_put(s->entry[i].record);
+	for (size_t i = 0; i < p->n; i++) {
+		free(p->entry[i].name);
+		view_record_put(p->entry[i].record);
 	}
-	s->n = 0;
+	p->n = 0;
+}
+
+static void
+page_free(struct dirpage *p)
+{
+	page_drop(p);
+	free(p->entry);
+	*p = (struct dirpage){ 0 };
 }
 
 void
@@ -64,17 +89,37 @@ dirstream_free(struct dirstream *s)
 {
 	if (s == NULL)
 		return;
-	drop_page(s);
-	free(s->entry);
+	page_free(&s->page);
+	page_free(&s->next);
 	buf_clear(&s->cursor);
+	(void)pthread_cond_destroy(&s->fetched);
+	(void)pthread_mutex_destroy(&s->mu);
 	(void)pthread_mutex_destroy(&s->turn);
 	free(s);
+}
+
+/* Waits for a page that is being fetched ahead; whether there is one now. */
+static bool
+await_ahead(struct dirstream *s)
+{
+	bool have;
+
+	mutex_lock(&s->mu);
+	while (s->ahead == AHEAD_RUNNING)
+		(void)pthread_cond_wait(&s->fetched, &s->mu);
+	have = s->ahead == AHEAD_DONE;
+	s->ahead = AHEAD_NONE;
+	mutex_unlock(&s->mu);
+	return have;
 }
 
 static void
 start_over(struct dirstream *s)
 {
-	drop_page(s);
+	(void)await_ahead(s);
+	err_clear(&s->next_e);
+	page_drop(&s->next);
+	page_drop(&s->page);
 	buf_reset(&s->cursor);
 	s->first = DOTS;
 	s->started = s->complete = false;
@@ -83,20 +128,20 @@ start_over(struct dirstream *s)
 static int
 keep_entry(void *arg, const struct view_item *item, struct err *e)
 {
-	struct dirstream *s = arg;
+	struct dirpage *p = arg;
 	size_t n_name = strlen(item->name) + 1, n_etag = strlen(item->etag) + 1;
 	struct entry *x;
 
-	if (s->n == s->room) {
-		size_t room = s->room == 0 ? 64 : s->room * 2;
+	if (p->n == p->room) {
+		size_t room = p->room == 0 ? 64 : p->room * 2;
 
-		x = reallocarray(s->entry, room, sizeof(*x));
+		x = reallocarray(p->entry, room, sizeof(*x));
 		if (x == NULL)
 			return err_set(e, ENOMEM, "out of memory");
-		s->entry = x;
-		s->room = room;
+		p->entry = x;
+		p->room = room;
 	}
-	x = &s->entry[s->n];
+	x = &p->entry[p->n];
 	*x = (struct entry){ .dir = item->dir, .exact = item->exact, .size = item->size, .mtime_ns = item->mtime_ns };
 	x->name = malloc(n_name + n_etag);
 	if (x->name == NULL)
@@ -104,7 +149,7 @@ keep_entry(void *arg, const struct view_item *item, struct err *e)
 	memcpy(x->name, item->name, n_name);
 	memcpy(x->name + n_name, item->etag, n_etag);
 	x->record = view_record_get(item->record);
-	s->n++;
+	p->n++;
 	return 0;
 }
 
@@ -117,35 +162,86 @@ keep_own_children(struct node *dir, struct dirstream *s, struct err *e)
 	for (unsigned i = 0; r == 0 && (child = tree_own_child(dir, i)) != NULL; i++) {
 		const struct view_item item = { .name = node_name(child), .dir = true, .exact = true, .etag = "" };
 
-		r = keep_entry(s, &item, e);
+		r = keep_entry(&s->page, &item, e);
 	}
 	s->complete = true;
 	return r;
 }
 
 static int
-next_page(struct op *op, struct dirstream *s, struct err *e)
+list_page(struct node *dir, struct dirstream *s, struct dirpage *into, struct deadline d, struct err *e)
 {
 	AUTO_BUF path;
 	int r;
 
 	buf_init(&path, 64 << 10);
+	r = node_path(dir, &path, e);
+	return r < 0 ? r : view_list(node_view(dir), buf_str(&path), &s->cursor, (struct view_sink){ keep_entry, into },
+				     d, e);
+}
+
+static void
+run_ahead(struct pool_job *job)
+{
+	struct dirstream *s = (struct dirstream *)(void *)((char *)job - offsetof(struct dirstream, job));
+	struct handle *h = s->handle;
+	struct fs *fs = s->fs;
+
+	(void)list_page(h->node, s, &s->next, deadline_in(engine_timeout_ns(fs->engine)), &s->next_e);
+	mutex_lock(&s->mu);
+	s->ahead = AHEAD_DONE;
+	(void)pthread_cond_broadcast(&s->fetched);
+	mutex_unlock(&s->mu);
+	handle_put(fs, h); /* may free the stream */
+}
+
+static void
+fetch_ahead(struct op *op, struct dirstream *s)
+{
+	s->fs = op->fs;
+	s->handle = handle_of(op->fs, &op->fi);
+	s->ahead = AHEAD_RUNNING; /* no job runs: nobody else looks */
+	s->job.run = run_ahead;
+	engine_submit(op->fs->engine, LANE_AHEAD, &s->job);
+}
+
+/* Takes the page that was fetched ahead. */
+static int
+take_ahead(struct dirstream *s, struct err *e)
+{
+	struct dirpage old = s->page;
+
+	s->page = s->next;
+	s->next = old;
+	if (s->next_e.no == 0)
+		return 0;
+	*e = s->next_e;
+	err_clear(&s->next_e);
+	return -e->no;
+}
+
+static int
+next_page(struct op *op, struct dirstream *s, struct err *e)
+{
+	int r;
+
 	if (!s->started)
 		s->start_ns = clock_now_ns();
 	s->started = true;
-	s->first += s->n;
-	drop_page(s);
+	s->first += s->page.n;
+	page_drop(&s->page);
 	if (node_view(op->node) == NULL)
 		return keep_own_children(op->node, s, e);
-	r = node_path(op->node, &path, e);
-	if (r == 0)
-		r = view_list(node_view(op->node), buf_str(&path), &s->cursor, (struct view_sink){ keep_entry, s },
-			      op_deadline(op), e);
-	if (r == 0 && s->cursor.n == 0) {
+	r = await_ahead(s) ? take_ahead(s, e) : list_page(op->node, s, &s->page, op_deadline(op), e);
+	if (r < 0)
+		return r;
+	if (s->cursor.n > 0) {
+		fetch_ahead(op, s);
+	} else {
 		s->complete = true;
 		tree_listing_done(op->node, s->start_ns);
 	}
-	return r;
+	return 0;
 }
 
 /* Brings the page that holds entry number `at`; -ENODATA past the end. */
@@ -156,13 +252,13 @@ seek_entry(struct op *op, struct dirstream *s, uint64_t at, struct err *e)
 
 	if (at < s->first)
 		start_over(s);
-	while (r == 0 && at >= s->first + s->n && !s->complete)
+	while (r == 0 && at >= s->first + s->page.n && !s->complete)
 		r = next_page(op, s, e);
 	if (r < 0) {
 		start_over(s); /* a page that failed has left the stream in between */
 		return r;
 	}
-	return at < s->first + s->n ? 0 : -ENODATA;
+	return at < s->first + s->page.n ? 0 : -ENODATA;
 }
 
 struct reply {
@@ -247,13 +343,13 @@ fill_reply(struct op *op, struct dirstream *s, struct reply *rp, struct err *e)
 		fits = add_plain(rp, at == 0 ? "." : "..", a.ino, true, at + 1);
 	}
 	while (fits) {
-		if (rp->added > DOTS && at >= s->first + s->n && !s->complete)
+		if (rp->added > DOTS && at >= s->first + s->page.n && !s->complete)
 			return 0; /* rather answer what is there than wait for the next page */
 		r = seek_entry(op, s, at, e);
 		if (r < 0)
 			break;
-		for (; fits && at < s->first + s->n; at += fits)
-			fits = add_entry(op, rp, &s->entry[at - s->first], s->start_ns, at + 1);
+		for (; fits && at < s->first + s->page.n; at += fits)
+			fits = add_entry(op, rp, &s->page.entry[at - s->first], s->start_ns, at + 1);
 	}
 	return r == -ENODATA ? 0 : r;
 }
@@ -310,6 +406,7 @@ submit_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fu
 	if (op == NULL)
 		return;
 	op->handle = handle_of(op->fs, fi);
+	op->fi = *fi;
 	op->size = size;
 	op->off = (uint64_t)off;
 	op->plus = plus;

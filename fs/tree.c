@@ -21,8 +21,10 @@ struct node {
 	struct view *view;	   /* NULL: one of the mount's own directories */
 	struct node *chain;	   /* hash bucket */
 	struct node *newer, *older; /* all nodes by age */
-	struct view_record *record;
-	struct directory *d;	   /* directories: what listing them has told */
+	union {
+		struct view_record *record; /* files */
+		struct directory *d;	    /* directories: what listing them has told */
+	};
 	uint64_t ino, size;
 	int64_t mtime_ns, fresh_until_ns;
 	uint32_t refs;		   /* references of this process: children, handles, work */
@@ -148,10 +150,12 @@ static void
 node_free(struct node *n)
 {
 	budget_give(n->t->budget, BUDGET_METADATA, n->bytes);
-	view_record_put(n->record);
-	if (n->d != NULL)
+	if (n->dir) {
 		free(n->d->own);
-	free(n->d);
+		free(n->d);
+	} else {
+		view_record_put(n->record);
+	}
 	free(n);
 }
 
@@ -194,8 +198,8 @@ static struct node *
 node_new_locked(struct tree *t, struct node *parent, struct view *view, const struct view_item *item, bool must)
 {
 	size_t n_name = strlen(item->name), n_etag = strlen(item->etag);
-	size_t bytes = sizeof(struct node) + n_name + n_etag + 2 + (item->dir ? sizeof(struct directory) : 0) +
-		       (item->record != NULL ? item->record->bytes : 0);
+	const size_t own_bytes = offsetof(struct node, name) + n_name + n_etag + 2;
+	size_t bytes = own_bytes + (item->dir ? sizeof(struct directory) : item->record != NULL ? item->record->bytes : 0);
 	struct node *n;
 
 	if (!budget_try(t->budget, BUDGET_METADATA, bytes)) {
@@ -203,7 +207,7 @@ node_new_locked(struct tree *t, struct node *parent, struct view *view, const st
 			return NULL;
 		bytes = 0; /* the few that the kernel asks for by name are served beyond the share */
 	}
-	n = calloc(1, sizeof(*n) + n_name + n_etag + 2);
+	n = calloc(1, u64_max(own_bytes, sizeof(*n)));
 	if (n != NULL && item->dir)
 		n->d = calloc(1, sizeof(*n->d));
 	if (n == NULL || (item->dir && n->d == NULL)) {
@@ -221,7 +225,8 @@ node_new_locked(struct tree *t, struct node *parent, struct view *view, const st
 	n->exact = item->exact;
 	n->size = item->size;
 	n->mtime_ns = item->dir && item->mtime_ns == 0 ? t->started_ns : item->mtime_ns;
-	n->record = view_record_get(item->record);
+	if (!item->dir)
+		n->record = view_record_get(item->record);
 	n->ino = parent == NULL ? 1 : names_ino(parent->ino, item->name);
 	n->n_name = (uint8_t)n_name;
 	memcpy(n->name, item->name, n_name + 1);
@@ -490,7 +495,7 @@ tree_cached(struct node *dir, const char *name)
 	struct node *n;
 
 	mutex_lock(&dir->t->mu);
-	n = dir->d != NULL ? *slot_locked(dir->t, dir, name) : NULL;
+	n = dir->dir ? *slot_locked(dir->t, dir, name) : NULL;
 	if (n != NULL && !fresh_locked(n))
 		n = NULL;
 	if (n != NULL)
@@ -542,7 +547,7 @@ tree_assume(struct node *dir, const char *name)
 {
 	struct node *n;
 
-	if (dir->d == NULL)
+	if (!dir->dir)
 		return NULL;
 	mutex_lock(&dir->t->mu);
 	n = assume_locked(dir, name);
@@ -879,13 +884,13 @@ node_etag(const struct node *n)
 struct view_record *
 node_record(const struct node *n)
 {
-	return n->record;
+	return n->dir ? NULL : n->record;
 }
 
 struct node *
 tree_own_child(struct node *dir, unsigned i)
 {
-	return dir->d != NULL && i < dir->d->n_own ? dir->d->own[i] : NULL;
+	return dir->dir && i < dir->d->n_own ? dir->d->own[i] : NULL;
 }
 
 struct node *

@@ -21,6 +21,7 @@ struct suspect {
 
 struct v1guard {
 	pthread_mutex_t mu;
+	pthread_cond_t ended;	  /* an attempt has */
 	struct suspect *suspects; /* guarded by mu; short: names that have failed or are being tried */
 	unsigned n;
 };
@@ -33,6 +34,7 @@ v1guard_new(struct v1guard **out, struct err *e)
 	if (g == NULL)
 		return err_set(e, ENOMEM, "out of memory");
 	(void)pthread_mutex_init(&g->mu, NULL);
+	(void)pthread_cond_init(&g->ended, NULL);
 	*out = g;
 	return 0;
 }
@@ -48,6 +50,7 @@ v1guard_free(struct v1guard *g)
 		g->suspects = s->next;
 		free(s);
 	}
+	(void)pthread_cond_destroy(&g->ended);
 	(void)pthread_mutex_destroy(&g->mu);
 	free(g);
 }
@@ -80,16 +83,26 @@ add_locked(struct v1guard *g, const char *name)
 	return s;
 }
 
-static bool
-admit_locked(struct v1guard *g, const char *name)
+/* The name's suspect, when it may be tried as far as its failures go. */
+static struct suspect *
+suspect_locked(struct v1guard *g, const char *name)
 {
 	struct suspect *s = *find_locked(g, name);
 
 	if (s == NULL)
 		s = add_locked(g, name);
-	if (s == NULL || s->failures >= V1_FAILURES_MAX)
-		return false;
-	if (s->failures + s->running >= V1_FAILURES_MAX)
+	return s != NULL && s->failures < V1_FAILURES_MAX ? s : NULL;
+}
+
+/* While so many run that their failures would spend the budget, others wait: each takes microseconds. */
+static bool
+admit_locked(struct v1guard *g, const char *name)
+{
+	struct suspect *s;
+
+	while ((s = suspect_locked(g, name)) != NULL && s->failures + s->running >= V1_FAILURES_MAX)
+		(void)pthread_cond_wait(&g->ended, &g->mu);
+	if (s == NULL)
 		return false;
 	if (clock_now_ns() - s->first_ns > hour_ns) {
 		s->first_ns = clock_now_ns();
@@ -124,6 +137,7 @@ v1guard_end(struct v1guard *g, const char *name, bool failed)
 	s->running--;
 	if (failed)
 		s->failures++;
+	(void)pthread_cond_broadcast(&g->ended);
 	if (s->running == 0 && s->failures == 0) {
 		*at = s->next;
 		g->n--;

@@ -19,7 +19,7 @@ void v1guard_free(struct v1guard *g);
 
 /*
  * Before a decryption: -EACCES (event "policy.v1_quarantine") when the budget of that name is spent.  Attempts that run count as
- * failures until they end, so that many at once cannot overdraw it.  After 0, v1guard_end tells how it went.
+ * failures until they end, so that many at once cannot overdraw it: those too many wait.  After 0, v1guard_end tells how it went.
  */
 int v1guard_begin(struct v1guard *g, const char *name, struct err *e) MUST_CHECK;
 void v1guard_end(struct v1guard *g, const char *name, bool failed);

@@ -368,6 +368,30 @@ def test_a_sas_on_the_command_line_is_refused_and_not_repeated(run):
     assert "sas_file" in sentence(done)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_get_soon_and_leaves_no_half_file(azurite, blobproxy, container, keys, tmp_path, number):
+    for name in ("one", "two"):
+        azurite.put(container, name, *seal.seal(BIG, KEK, "2.0"))
+    blobproxy.faults.add(method="GET", path="/two", stall=True, times=None)
+    env = {"AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string.replace(azurite.endpoint, blobproxy.endpoint), **keys}
+    done = subprocess.Popen(
+        mounting.command("get", "-r", f"blob:{blobproxy.endpoint}/{container}", tmp_path / "out"),
+        env=mounting.environment(tmp_path, env), stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_until(lambda: (tmp_path / "out" / "one").exists(), 10, "the first file")
+    done.send_signal(number)
+    _, said = done.communicate(timeout=10)
+    assert (done.returncode, said) == (1, b"")
+    assert tree(tmp_path / "out") == {"one": BIG}
+
+
+def test_names_and_sizes_need_no_vault(run, azurite, filled, vault, tmp_path):
+    env = {**azurite.environment(), "AZCRYPTFS_VAULT": vault.url}
+    assert run("ls", "-lR", filled, env=env).returncode == 0
+    assert run("stat", f"{filled}/a.txt", env=env).returncode == 0
+    assert vault.log() == []
+
+
 # ---- mount
 
 

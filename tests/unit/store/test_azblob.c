@@ -460,6 +460,15 @@ test_answers_that_were_not_asked_for(void **state)
 		{ .status = 200,
 		  .headers = "ETag: \"0x1\"\nContent-Length: 10\n",
 		  .body = "abcdefghij" }, /* everything */
+		/* A range that only begins, or only ends, as asked; the right one under another
+		   status. */
+		{ .status = 206,
+		  .headers = "Content-Range: bytes 2-6/10\nETag: \"0x1\"\n",
+		  .body = "cdef" },
+		{ .status = 206,
+		  .headers = "Content-Range: bytes 3-7/10\nETag: \"0x1\"\n",
+		  .body = "defg" },
+		{ .status = 200, .headers = RANGE("3-6/10", "0x1", "4"), .body = "defg" },
 		{ .status = 204 },
 	};
 	const struct store_get what = { .name = "n", .off = 3, .len = 4 };

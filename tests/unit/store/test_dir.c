@@ -321,10 +321,14 @@ test_other_files_are_ignored(void **state)
 	make_dir("objects/dir.m");
 	make_dir("objects/empty.d");
 	make_dir("objects/empty.d/more.d");
-	make_dir("objects/short.c"); /* no piece of a name is as short as that */
+	write_text("objects/bb.m", "{\"version\":1,\"name\":\"bb\",\"content\":"
+				   "\"bb.0123456789abcdef.x\",\"length\":0" ETC);
+	make_dir("objects/b.c"); /* no piece of a name is as short as that */
+	write_text("objects/b.c/b.m", GOOD);
+	make_dir("objects/short.c");
 	write_text("objects/short.c/er.m", GOOD);
-	assert_listing(s, true, "o a 3 1\n");
-	assert_listing(s, false, "o a 3 1\n");
+	assert_listing(s, true, "o a 3 1\no bb 0 1\n");
+	assert_listing(s, false, "o a 3 1\no bb 0 1\n");
 	store_free(s);
 }
 
