@@ -8,13 +8,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/printable.h"
+
 /* Names may come from strangers: keep one line one line, and a terminal unharmed. */
 static void
 make_printable(char *s)
 {
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+	while (*s != '\0') {
+		const size_t len = printable_len(s);
+
+		if (len == 0)
 			*s = '?';
+		s += len > 0 ? len : 1;
+	}
 }
 
 int

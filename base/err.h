@@ -22,8 +22,8 @@ struct err {
 
 /*
  * Records a failure and returns -no.  no must be positive.  Asserts that *e holds no failure yet:
- * the first cause is the one that counts.  Control characters and bytes that are not ASCII become '?'
- * or \xNN, so that a hostile name cannot forge a log line.
+ * the first cause is the one that counts.  Control characters, bytes that are not UTF-8 and what turns the
+ * direction of writing become '?', so that a hostile name cannot forge a log line (base/printable.h).
  */
 int err_set(struct err *e, int no, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

@@ -12,6 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/mutex.h"
+
+#include "base/printable.h"
+
 enum { LINE_MAX_BYTES = 1500 };
 
 static atomic_int fd = STDERR_FILENO;
@@ -77,13 +82,15 @@ put_line(enum log_level level, const char *event, const char *text)
 	char line[LINE_MAX_BYTES + 2];
 	int n = 0;
 
-	for (const char *p = text; *p != '\0' && n < LINE_MAX_BYTES - 4; p++) {
-		unsigned char c = (unsigned char)*p;
+	while (*text != '\0' && n < LINE_MAX_BYTES - 4) {
+		const size_t len = printable_len(text);
 
-		if (c >= 0x20 && c != 0x7f)
-			line[n++] = (char)c;
+		if (len > 0)
+			memcpy(line + n, text, len);
 		else
-			n += snprintf(line + n, 5, "\\x%02x", c);
+			(void)snprintf(line + n, 5, "\\x%02x", (unsigned char)*text);
+		n += len > 0 ? (int)len : 4;
+		text += len > 0 ? len : 1;
 	}
 	line[n] = '\0';
 	if (atomic_load(&to_syslog)) {
@@ -143,9 +150,61 @@ default_event(int no)
 	}
 }
 
+/* What to do about failures whose finder did not say: most are of sealed data, found where nothing is known of users. */
+static const char *
+default_advice(const char *event)
+{
+	static const struct {
+		const char *event, *advice;
+	} table[] = {
+		{ "integrity.region", "the blob was changed or damaged after it was sealed: restore a copy you trust" },
+		{ "integrity.order", "regions were moved: restore a copy you trust, or salvage with region_order=recover" },
+		{ "integrity.size", "the blob was cut or damaged: restore a copy you trust" },
+		{ "integrity.metadata", "the encryptiondata of the blob is damaged: restore its metadata or the blob" },
+		{ "integrity.cek", "the blob's metadata and its key do not belong together: restore a copy you trust" },
+		{ "integrity.v1", "protocol 1.0 cannot tell damage from a wrong key: restore a copy, seal it with 2.0" },
+		{ "remote.changed", "open the file again to read the new version" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (strcmp(event, table[i].event) == 0)
+			return table[i].advice;
+	return NULL;
+}
+
+/*
+ * Whether the same line was written within the last second: a program that meets
+ * an error asks again at once, and so does the kernel.
+ */
+static bool
+just_said(const char *event, const char *text)
+{
+	static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+	static struct {
+		uint64_t hash;
+		int64_t at_ns;
+	} recent[16];
+	const int64_t now = clock_now_ns();
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	bool said;
+
+	for (const char *p = event; *p != '\0'; p++)
+		h = (h ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+	for (const char *p = text; *p != '\0'; p++)
+		h = (h ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+	mutex_lock(&mu);
+	said = recent[h % ARRAY_LEN(recent)].hash == h && now - recent[h % ARRAY_LEN(recent)].at_ns < NS_PER_S;
+	recent[h % ARRAY_LEN(recent)].hash = h;
+	recent[h % ARRAY_LEN(recent)].at_ns = now;
+	mutex_unlock(&mu);
+	return said;
+}
+
 void
 log_err(enum log_level level, const struct err *e, const char *fmt, ...)
 {
+	const char *event = e->event != NULL ? e->event : default_event(e->no);
+	const char *advice = e->advice != NULL ? e->advice : default_advice(event);
 	char text[LINE_MAX_BYTES];
 	int saved = errno, n;
 	va_list ap;
@@ -159,7 +218,8 @@ log_err(enum log_level level, const struct err *e, const char *fmt, ...)
 		n = (int)strlen(text);
 	(void)snprintf(text + n, sizeof(text) - (size_t)n, ": %s [%s%s%s%s%s]%s%s", e->text, err_name(e->no),
 		       e->key[0] != '\0' ? " key=" : "", e->key, e->request_id[0] != '\0' ? " request=" : "",
-		       e->request_id, e->advice != NULL ? "; " : "", e->advice != NULL ? e->advice : "");
-	put_line(level, e->event != NULL ? e->event : default_event(e->no), text);
+		       e->request_id, advice != NULL ? "; " : "", advice != NULL ? advice : "");
+	if (!just_said(event, text))
+		put_line(level, event, text);
 	errno = saved;
 }

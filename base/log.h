@@ -27,7 +27,7 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...) PR
 
 /*
  * One line for a failure: what was attempted on which object (fmt), the cause, key, request id, errno name
- * and advice of *e.  The event is e->event, or one chosen by errno.  Does nothing when e->no is 0.
+ * and advice of *e.  A line that was written within the last second is not repeated.  The event is e->event, or one chosen by errno.  Does nothing when e->no is 0.
  */
 void log_err(enum log_level level, const struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

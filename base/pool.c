@@ -21,7 +21,8 @@ struct pool {
 	pthread_cond_t ended; /* a thread has ended */
 	struct pool_job *first, **last;
 	unsigned backlog, threads, idle, max_threads;
-	bool closing;
+	bool closing, has_last;
+	pthread_t last_ended; /* not joined yet: each thread that ends joins the one before it */
 	char name[16];
 };
 
@@ -72,6 +73,24 @@ next_job_locked(struct pool *p)
 	return job;
 }
 
+/*
+ * The end of a thread.  Not detached: pool_free must not return before what libraries
+ * keep for each thread has been freed.  Gives the lock back.
+ */
+static void
+leave_locked(struct pool *p)
+{
+	const bool join = p->has_last;
+	const pthread_t before = p->last_ended;
+
+	p->last_ended = pthread_self();
+	p->has_last = true;
+	(void)pthread_cond_broadcast(&p->ended);
+	mutex_unlock(&p->mu);
+	if (join)
+		(void)pthread_join(before, NULL);
+}
+
 static void *
 work(void *arg)
 {
@@ -85,8 +104,7 @@ work(void *arg)
 		mutex_lock(&p->mu);
 	}
 	p->threads--;
-	(void)pthread_cond_broadcast(&p->ended);
-	mutex_unlock(&p->mu);
+	leave_locked(p);
 	return NULL;
 }
 
@@ -101,7 +119,6 @@ start_thread(struct pool *p)
 
 	(void)pthread_attr_init(&attr);
 	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	r = pthread_create(&id, &attr, work, p);
@@ -161,6 +178,8 @@ pool_free(struct pool *p)
 	while (p->threads > 0)
 		(void)pthread_cond_wait(&p->ended, &p->mu);
 	mutex_unlock(&p->mu);
+	if (p->has_last) /* it has joined the others, one after the other */
+		(void)pthread_join(p->last_ended, NULL);
 	(void)pthread_cond_destroy(&p->work);
 	(void)pthread_cond_destroy(&p->ended);
 	(void)pthread_mutex_destroy(&p->mu);

@@ -91,7 +91,13 @@ suspect_locked(struct v1guard *g, const char *name)
 
 	if (s == NULL)
 		s = add_locked(g, name);
-	return s != NULL && s->failures < V1_FAILURES_MAX ? s : NULL;
+	if (s == NULL || s->failures >= V1_FAILURES_MAX)
+		return NULL;
+	if (clock_now_ns() - s->first_ns > hour_ns) {
+		s->first_ns = clock_now_ns();
+		s->failures = 0;
+	}
+	return s;
 }
 
 /* While so many run that their failures would spend the budget, others wait: each takes microseconds. */
@@ -104,10 +110,6 @@ admit_locked(struct v1guard *g, const char *name)
 		(void)pthread_cond_wait(&g->ended, &g->mu);
 	if (s == NULL)
 		return false;
-	if (clock_now_ns() - s->first_ns > hour_ns) {
-		s->first_ns = clock_now_ns();
-		s->failures = 0;
-	}
 	s->running++;
 	return true;
 }

@@ -39,3 +39,17 @@ def proxied(mount, azurite, container, blobproxy, keys_file):
 def upload(azurite, container):
     """upload(name, plain, ...): a blob sealed for the key, in the container."""
     return lambda name, plain, **how: azurite.put(container, name, *seal.seal(plain, KEK, **how))
+
+
+@pytest.fixture
+def refused(run, tmp_path):
+    """refused(source, option..., env=...): a mount that must not come about; (exit status, what it said)."""
+
+    def attempt(source, *options, env=None):
+        point = tmp_path / "refused"
+        point.mkdir(exist_ok=True)
+        done = run("mount", "-f", *(["-o", ",".join(map(str, options))] if options else []), source, point, env=env)
+        assert done.returncode != 0 and done.stderr
+        return done.returncode, done.stderr.decode()
+
+    return attempt

@@ -13,6 +13,7 @@ from tests.support import cloud as cloud_module
 from tests.support import seal
 
 MIB = 1 << 20
+SECOND_REGION = f"bytes={4 * MIB + 28}-{2 * (4 * MIB + 28) - 1}"
 MANY = 6000  # more than one page of a listing (5,000), less than two
 
 
@@ -23,6 +24,10 @@ def vaulted(azurite, blobproxy, vault, tokens, ca_file, tmp_path, mount):
     options = (f"vault={vault.url}", f"ca_file={ca_file}")
     made.start = lambda *more: made.mount(*options, *more, keys=False, env=cloud_module.client_secret(tokens))
     return made
+
+
+def ranges_asked(cloud):
+    return [e["headers"].get("x-ms-range") or e["headers"]["range"] for e in cloud.requests("GET", "/x$")]
 
 
 # ---- small blobs
@@ -71,9 +76,8 @@ def test_a_large_blob_is_fetched_once_span_by_span(cloud):
     assert [e["status"] for e in cloud.requests("HEAD")] == [304]
     step = seal.REGION + seal.OVERHEAD
     wanted = [f"bytes={i * step}-{min((i + 1) * step, 33 * MIB + 9 * seal.OVERHEAD) - 1}" for i in range(9)]
-    asked = cloud.requests("GET")
-    assert sorted(e["headers"].get("x-ms-range") or e["headers"]["range"] for e in asked) == sorted(wanted)
-    assert all("if-match" in e["headers"] for e in asked)
+    assert sorted(ranges_asked(cloud)) == sorted(wanted)
+    assert all("if-match" in e["headers"] for e in cloud.requests("GET"))
 
 
 def test_two_streams_that_take_turns_fetch_no_span_twice(cloud):
@@ -88,7 +92,7 @@ def test_two_streams_that_take_turns_fetch_no_span_twice(cloud):
     assert len(cloud.requests("GET", "/x")) == 16
 
 
-def test_random_reads_of_one_region_cost_one_get(cloud):
+def test_random_reads_of_one_region_fetch_it_once(cloud):
     """64 threads and a hundred places of the same 4 MiB."""
     plain = seal.random_plaintext("random", 16 * MIB)
     cloud.put("x", plain)
@@ -98,7 +102,7 @@ def test_random_reads_of_one_region_cost_one_get(cloud):
         places = random.Random(1).sample(range(5 * MIB, 7 * MIB), 100)
         found = list(pool.map(lambda at: os.pread(f.fd, 100, at), places))
         assert found == [plain[at : at + 100] for at in places]
-    assert len(cloud.requests("GET", "/x")) == 1
+    assert ranges_asked(cloud).count(SECOND_REGION) == 1
 
 
 # ---- the vault
@@ -135,7 +139,8 @@ def test_no_vault_call_in_a_recursive_listing(vaulted, vault):
 
 @pytest.fixture(scope="module")
 def crowd(module_cloud):
-    module_cloud.put_many([f"many/n{i:05}" for i in range(MANY)], b"x" * 100)
+    # In the root: Azurite takes minutes to fold so many names into one prefix.
+    module_cloud.put_many([f"n{i:05}" for i in range(MANY)], b"x" * 100)
     return module_cloud
 
 
@@ -161,11 +166,11 @@ def names_of_find(path):
 @pytest.mark.parametrize("names_of", [names_of_listdir, names_of_scandir, names_of_ls, names_of_find])
 def test_6000_names_cost_two_list_requests_and_none_each(crowd, names_of):
     m = crowd.mount()
-    m.path("many").stat()
-    crowd.forget()
-    found = names_of(m.path("many"))
+    found = names_of(m.path())
     assert sorted(found) == [f"n{i:05}" for i in range(MANY)]
-    assert len(crowd.listings()) == 2 and crowd.other_requests() == []
+    # And one question at the end of the first page: does the directory of its last name follow?
+    pages = [e["path"] for e in crowd.listings() if "prefix=n04999%2F" not in e["path"]]
+    assert len(pages) == 2 and len(crowd.requests()) <= 3, [e["path"] for e in crowd.requests()]
 
 
 def test_a_second_listing_costs_the_same(crowd):
@@ -173,7 +178,7 @@ def test_a_second_listing_costs_the_same(crowd):
     m = crowd.mount()
     for _ in range(3):
         crowd.forget()
-        assert len(names_of_ls(m.path("many"))) == MANY
+        assert len(names_of_ls(m.path())) == MANY
         assert len(crowd.requests()) <= 3, [e["path"] for e in crowd.requests()]
         time.sleep(1.1)
 
@@ -181,33 +186,33 @@ def test_a_second_listing_costs_the_same(crowd):
 def test_stats_after_attr_timeout_list_the_directory_again(crowd):
     """20,000 stats in a directory that has been listed: a few listings, not 20,000 requests."""
     m = crowd.mount()
-    names_of_scandir(m.path("many"))
+    names_of_scandir(m.path())
     time.sleep(1.2)
     crowd.forget()
     started = time.monotonic()
     for i in range(20_000):
-        assert m.path(f"many/n{i % MANY:05}").stat().st_size == 100
+        assert m.path(f"n{i % MANY:05}").stat().st_size == 100
     rounds = 2 + int(time.monotonic() - started)  # of attr_timeout
     assert len(crowd.requests()) <= 20 * rounds, f"{len(crowd.requests())} requests in {rounds} s"
 
 
 def test_names_that_are_missing_do_not_list_a_directory_again(crowd):
     m = crowd.mount()
-    names_of_scandir(m.path("many"))
+    names_of_scandir(m.path())
     crowd.forget()
     for i in range(50):
-        assert not m.path(f"many/missing{i}").exists()
+        assert not m.path(f"missing{i}").exists()
     assert len(crowd.requests()) == 50
     for i in range(50):
-        assert not m.path(f"many/missing{i}").exists()
+        assert not m.path(f"missing{i}").exists()
     assert len(crowd.requests()) <= 100
 
 
-def test_a_deep_path_without_a_listing_costs_one_request_for_each_part(cloud):
+def test_a_deep_path_without_a_listing_costs_one_request(cloud):
     cloud.put("a/b/c/d/e", b"x")
     m = cloud.mount()
     assert m.read("a/b/c/d/e") == b"x"
-    assert len(cloud.listings()) == 5
+    assert len(cloud.listings()) == 1
     assert [e["method"] for e in cloud.other_requests()] == ["GET"]
     cloud.forget()
     assert m.path("a/b/c/d/e").stat().st_size == 1
@@ -218,5 +223,5 @@ def test_requests_share_a_few_connections(crowd, module_proxy):
     m = crowd.mount()
     before = module_proxy.connections
     for i in range(300):
-        assert m.read(f"many/n{i:05}") == b"x" * 100
+        assert m.read(f"n{i:05}") == b"x" * 100
     assert module_proxy.connections - before <= 4
