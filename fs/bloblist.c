@@ -334,6 +334,10 @@ probe_empty_name(struct probed *p, struct deadline d, struct err *e)
 		r = store_list(p->v->store, span_str("/"), false, 1, &cursor, (struct store_list_sink){ note_below, p },
 			       d, e);
 	} while (r == 0 && !p->prefix && cursor.n > 0);
+	if (r == -EOPNOTSUPP) { /* an account: no container has the empty name either */
+		err_clear(e);
+		r = 0;
+	}
 	return r;
 }
 

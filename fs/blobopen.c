@@ -27,6 +27,7 @@ struct opening {
 	struct span_fill *fill;	 /* while the whole blob is being fetched */
 	struct envelope env;
 	int64_t mtime_ns;
+	bool doubt; /* what the listing said of the size is not so */
 };
 
 /* ---- what may be opened at all ---- */
@@ -258,6 +259,10 @@ whole_begin(void *arg, const struct store_entry *entry, struct err *e)
 
 	if (strcmp(entry->etag, o->etag) != 0)
 		return report_change(o, entry, e);
+	o->doubt = entry->size != blob_record_of(o->record)->stored_size;
+	if (o->doubt) /* one of the two is wrong: no version is made of it */
+		return err_set(e, EIO, "the size is %llu, not %llu as listed", (unsigned long long)entry->size,
+			       (unsigned long long)blob_record_of(o->record)->stored_size);
 	r = check_entry(o->v, entry, e);
 	if (r == 0)
 		r = take_envelope(o, entry, e);
@@ -345,7 +350,7 @@ head_first(struct opening *o, struct err *e)
 	const struct blob_record *rec = blob_record_of(o->record);
 	bool usable = rec->state == BLOB_SEALED || (rec->state == BLOB_UNENCRYPTED && o->v->cfg.show_unencrypted);
 	bool same = false;
-	int r = store_head(o->v->store, o->name, usable && !rec->archived ? o->etag : NULL,
+	int r = store_head(o->v->store, o->name, usable && !rec->archived && !o->doubt ? o->etag : NULL,
 			   (struct store_list_sink){ head_entry, o }, &same, o->deadline, e);
 
 	return r == 0 && same ? trust_record(o, e) : r;
@@ -397,8 +402,11 @@ validate(struct opening *o, struct err *e)
 		return head_first(o, e);
 	o->version = version_find(engine_spans(o->v->engine), o->v->store, o->name, o->etag);
 	r = get_whole(o, rec->stored_size, o->version != NULL && version_has_span(o->version, 0), e);
-	if (r == -EFBIG && o->version == NULL && e->event == NULL) { /* it has grown: then it is another version */
+	if ((r == -EFBIG && e->event == NULL) || (r < 0 && o->doubt)) { /* it has grown, or somebody is wrong about its size */
 		err_clear(e);
+		if (o->version != NULL)
+			version_put(o->version);
+		o->version = NULL;
 		r = head_first(o, e);
 	}
 	return r;

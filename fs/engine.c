@@ -16,7 +16,7 @@ static const struct {
 	[LANE_OPEN] = { "open", 256 },
 	[LANE_UNWRAP] = { "unwrap", 64 },
 	[LANE_DATA] = { "data", 512 },
-	[LANE_AHEAD] = { "ahead", 32 },
+	[LANE_AHEAD] = { "ahead", 64 }, /* stuck prefetches (24 at most) leave room for pages of listings */
 };
 
 struct engine {

@@ -64,6 +64,8 @@ on_init(void *userdata, struct fuse_conn_info *conn)
 				  FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_WRITEBACK_CACHE);
 	/* Never READDIR without attributes: what is not told with the listing is asked for name by name. */
 	conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
+	/* With it a reader with O_DIRECT waits where not even SIGKILL reaches it. */
+	conn->want &= ~(unsigned)FUSE_CAP_ASYNC_DIO;
 	conn->want |= conn->capable & (FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS);
 	conn->max_background = MAX_BACKGROUND;
 	conn->congestion_threshold = MAX_BACKGROUND * 3 / 4;
@@ -244,6 +246,7 @@ wind_down(struct mount *m)
 	engine_drain(m->fs.engine);
 	pool_free(m->fs.answerers);
 	m->fs.answerers = NULL;
+	push_stop(m->fs.push);
 	if (m->mounted)
 		fuse_session_unmount(m->fs.session);
 	m->mounted = false;

@@ -386,7 +386,8 @@ run_readdir(struct pool_job *job)
 		(void)fill_reply(op, s, &rp, &e);
 		mutex_unlock(&s->turn);
 	}
-	if (e.no != 0 && rp.added == 0) {
+	/* What is there goes out first, and the next call fails; but "." and ".." are not worth a second try. */
+	if (e.no != 0 && (rp.added == 0 || rp.added + op->off <= DOTS)) {
 		op_fail(op, "readdir", &e);
 	} else {
 		if (!park_claim(&op->parked) || fuse_reply_buf(op->parked.req, rp.buf, rp.n) != 0)

@@ -6,11 +6,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/pool.h"
 #include "fs/tree.h"
 
-enum { THREADS = 4, REGIONS_WAITING_MAX = 8, VICTIMS_AT_ONCE = 256 };
+enum { THREADS = 4, REGIONS_WAITING_MAX = 8, VICTIMS_AT_ONCE = 256, STOP_PAUSES = 40 };
 
 struct push {
 	struct fuse_session *session;
@@ -20,6 +22,8 @@ struct push {
 	atomic_bool trimming;
 	struct pool_job trim;
 	atomic_uint calls;	/* of push_check_memory: looked at now and then */
+	atomic_bool stopping;
+	atomic_uint telling;	/* threads that are about to, or inside a notification */
 };
 
 struct region_job {
@@ -28,6 +32,23 @@ struct region_job {
 	struct node *node; /* a reference: as long as there is one, its nodeid is nobody else's */
 	struct view_read read;
 };
+
+/* Whether the session may be used; then tell_end follows. */
+static bool
+tell_begin(struct push *p)
+{
+	(void)atomic_fetch_add(&p->telling, 1);
+	if (!atomic_load(&p->stopping))
+		return true;
+	(void)atomic_fetch_sub(&p->telling, 1);
+	return false;
+}
+
+static void
+tell_end(struct push *p)
+{
+	(void)atomic_fetch_sub(&p->telling, 1);
+}
 
 static void
 run_region(struct pool_job *job)
@@ -38,7 +59,11 @@ run_region(struct pool_job *job)
 
 	v.buf[0].mem = rj->read.around.iov_base;
 	/* The kernel may have forgotten the inode: then there is nobody to help. */
-	(void)fuse_lowlevel_notify_store(p->session, tree_nodeid(p->tree, rj->node), (off_t)rj->read.around_off, &v, 0);
+	if (tell_begin(p)) {
+		(void)fuse_lowlevel_notify_store(p->session, tree_nodeid(p->tree, rj->node),
+						 (off_t)rj->read.around_off, &v, 0);
+		tell_end(p);
+	}
 	view_read_release(&rj->read);
 	node_unref(rj->node);
 	free(rj);
@@ -74,8 +99,11 @@ run_trim(struct pool_job *job)
 	unsigned n = tree_victims(p->tree, victim, VICTIMS_AT_ONCE);
 
 	for (unsigned i = 0; i < n; i++) {
-		(void)fuse_lowlevel_notify_inval_entry(p->session, victim[i].parent, victim[i].name,
-						       strlen(victim[i].name));
+		if (tell_begin(p)) {
+			(void)fuse_lowlevel_notify_inval_entry(p->session, victim[i].parent, victim[i].name,
+							       strlen(victim[i].name));
+			tell_end(p);
+		}
 		free(victim[i].name);
 	}
 	atomic_store(&p->trimming, false);
@@ -112,6 +140,16 @@ void
 push_start(struct push *p, struct fuse_session *session)
 {
 	p->session = session;
+}
+
+void
+push_stop(struct push *p)
+{
+	const struct timespec pause = { 0, 5 * NS_PER_MS };
+
+	atomic_store(&p->stopping, true);
+	for (unsigned i = 0; i < STOP_PAUSES && atomic_load(&p->telling) > 0; i++)
+		(void)nanosleep(&pause, NULL);
 }
 
 void

@@ -19,6 +19,12 @@ struct tree;
 
 int push_new(struct tree *tree, struct push **out, struct err *e) MUST_CHECK;
 void push_start(struct push *p, struct fuse_session *session);
+
+/*
+ * Nothing more is said to the kernel.  Comes before the session is unmounted, which closes its descriptor: nobody may be on the way to
+ * write to it then.  Waits for that, but not for who is already waiting inside the kernel (up to 200 ms): the unmount frees those.
+ */
+void push_stop(struct push *p);
 void push_free(struct push *p); /* waits for what is under way; NULL is fine */
 
 /*

@@ -3,13 +3,18 @@
 
 Ids are those of the failure table in docs/SECURITY.md, "When things fail".
 """
+import datetime
 import os
+import ssl
+import threading
 import time
-
-import pytest
 from email.utils import formatdate
 
+import pytest
+from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
 from tests.attack.forged import KEK
+from tests.emulators.blobproxy import BlobProxy
 from tests.emulators.tokens import Tokens
 from tests.support import cloud, seal
 from tests.support.expect import failure, unreadable
@@ -99,7 +104,6 @@ LIES = {
     "another range": {"range_shift": 4096},
     "another total": {"range_total": "+1"},
     "no Content-Range": {"range_missing": True},
-    "200 and everything": {"whole": True},
     "more bytes than the range": {"extra": 7},
     "fewer bytes than the range": {"short": 7},
 }
@@ -122,6 +126,21 @@ def test_r03_one_lie_is_forgiven_by_asking_again(shop, blobproxy, lie):
 def test_r03_a_lie_that_stays_is_a_protocol_error(shop, blobproxy, lie):
     m = shop("timeout=5")
     blobproxy.faults.add(method="GET", path="/big", times=None, **lie)
+    failure(m, lambda: middle(m), "EIO", "net.protocol", "/big")
+    blobproxy.faults.clear()
+    assert middle(m) == BIG[REGION : REGION + 100]
+
+
+def test_r03_200_and_everything_is_not_taken_for_the_range(proxied, upload, azurite, container, blobproxy):
+    """Signed by SAS: an account key's signature would not survive the loss of the range."""
+    upload("big", BIG)
+    until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+    sas = generate_container_sas(
+        azurite.account, container, account_key=azurite.key, permission=ContainerSasPermissions(read=True, list=True), expiry=until
+    )
+    m = proxied("timeout=5", env={"AZURE_STORAGE_CONNECTION_STRING": "", "AZURE_STORAGE_SAS_TOKEN": sas})
+    assert m.list() == ["big"]
+    blobproxy.faults.add(method="GET", path="/big", whole=True, times=None)
     failure(m, lambda: middle(m), "EIO", "net.protocol", "/big")
     blobproxy.faults.clear()
     assert middle(m) == BIG[REGION : REGION + 100]
@@ -251,8 +270,6 @@ def test_r09_service_is_back_within_five_seconds_after_an_outage(shop, blobproxy
 
 
 def test_r09_an_outage_during_a_read_is_ridden_out(shop, blobproxy):
-    import threading
-
     m = shop("timeout=20")
     blobproxy.stop()
     threading.Timer(2, blobproxy.start).start()
@@ -263,10 +280,6 @@ def test_r09_an_outage_during_a_read_is_ridden_out(shop, blobproxy):
 
 
 def test_r11_a_storage_token_that_is_refused_once(mount, azurite_tls, tokens, ca, ca_file, keys_file):
-    import ssl
-
-    from tests.emulators.blobproxy import BlobProxy
-
     container = azurite_tls.make_container()
     azurite_tls.put(container, "x", *seal.seal(SMALL, KEK))
     upstream = ssl.create_default_context(cafile=str(ca_file))
@@ -348,7 +361,7 @@ def test_r40_a_wrong_account_key(refused, azurite, container):
     env = {"AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string.replace(azurite.key, "a2V5" * 16)}
     status, said = refused(azurite.source(container), env=env)
     assert status == 4, said
-    assert "does not accept the key" in said
+    assert "auth" in said.lower() and "check the credentials" in said
 
 
 def test_r40_no_token_to_be_had(refused, azurite_tls, ca_file):

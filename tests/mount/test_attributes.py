@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.mount.conftest import KEK
+from tests.support.sealed import KEK
 from tests.support import mount as mount_module
 from tests.support.mount import errno_of
 from tests.support.process import wait_until

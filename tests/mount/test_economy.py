@@ -8,9 +8,10 @@ import time
 
 import pytest
 
-from tests.mount.conftest import Cloud
+from tests.support.sealed import Cloud
 from tests.support import cloud as cloud_module
 from tests.support import seal
+from tests.support.mount import errno_of
 
 MIB = 1 << 20
 SECOND_REGION = f"bytes={4 * MIB + 28}-{2 * (4 * MIB + 28) - 1}"
@@ -194,6 +195,16 @@ def test_stats_after_attr_timeout_list_the_directory_again(crowd):
         assert m.path(f"n{i % MANY:05}").stat().st_size == 100
     rounds = 2 + int(time.monotonic() - started)  # of attr_timeout
     assert len(crowd.requests()) <= 20 * rounds, f"{len(crowd.requests())} requests in {rounds} s"
+
+
+def test_a_page_that_fails_fails_the_listing(crowd):
+    """Never a directory that looks complete and is not; and the next attempt has all."""
+    m = crowd.mount()
+    fault = crowd.proxy.faults.add(path="comp=list.*marker=", status=403, times=None)
+    assert errno_of(names_of_listdir, m.path()) == "EACCES"
+    assert fault.hits > 0
+    crowd.proxy.faults.clear()
+    assert len(names_of_listdir(m.path())) == MANY
 
 
 def test_names_that_are_missing_do_not_list_a_directory_again(crowd):

@@ -195,7 +195,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("change", "errno", "event", "says", "advises"), REFUSALS, ids=lambda v: getattr(v, "__name__", None))
-def test_a_refusal_has_its_errno_event_and_advice(shelf, put, vault, change, errno, event, says, advises):
+def test_r14_a_refusal_has_its_errno_event_and_advice(shelf, put, vault, change, errno, event, says, advises):
     """The line names key and request, as the vault's people will ask; stat and ls do not need the vault."""
     kek = cloud.add_key(vault)
     put("x", kek)
@@ -313,7 +313,7 @@ def test_tokens_are_renewed_while_the_mount_is_used(shelf, put, vault, tokens):
 # ---- a vault in trouble
 
 
-def test_a_throttled_vault_is_left_alone_until_it_may_be_asked(shelf, put, vault):
+def test_r12_a_throttled_vault_is_left_alone_until_it_may_be_asked(shelf, put, vault):
     put("x", cloud.add_key(vault))
     m = shelf()
     vault.throttle_for(2.5, retry_after=3)
@@ -348,7 +348,7 @@ def test_a_vault_that_wants_quiet_for_longer_than_the_timeout(shelf, put, vault)
     assert m.path("x").stat().st_size == 1
 
 
-def test_without_its_vault_a_mount_goes_on_with_what_it_has(shelf, put, vault, dirstore):
+def test_r13_without_its_vault_a_mount_goes_on_with_what_it_has(shelf, put, vault, dirstore):
     """Keys in the cache and open files serve on; names and sizes too; only new keys cannot be had."""
     kek = cloud.add_key(vault)
     dirstore.put("big", *seal.seal(PLAIN * 100, kek))

@@ -13,11 +13,11 @@ import signal
 import sys
 
 LIBC = ctypes.CDLL(None, use_errno=True)
+LIBC.pread.restype = ctypes.c_ssize_t
 
 
 def call(function, *arguments):
     """By libc: Python's own wrappers try again after EINTR."""
-    function.restype = ctypes.c_ssize_t
     result = function(*arguments)
     if result < 0:
         return errno.errorcode[ctypes.get_errno()]
@@ -42,7 +42,8 @@ def read_direct(path):
 
 
 def open_only(path):
-    return "opened" if (result := call(LIBC.open, os.fsencode(path), 0)).isdigit() else result
+    result = call(LIBC.open, os.fsencode(path), os.O_RDONLY)
+    return "opened" if result.isdigit() else result
 
 
 def stat(path):

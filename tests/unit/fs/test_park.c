@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parked requests: one answer each, by the work or by the interrupt, whoever is first.  libfuse's two functions
+ * that matter here are replaced by ones that record; their locking is as libfuse's: the callback runs
+ * under the request's lock, and taking it back waits for that.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/mutex.h"
+#include "fs/park.h"
+
+struct fuse_req {
+	pthread_mutex_t lock;
+	fuse_interrupt_func_t func;
+	void *data;
+	bool interrupted;
+	atomic_uint answers;
+	atomic_int last;
+};
+
+void
+fuse_req_interrupt_func(fuse_req_t req, fuse_interrupt_func_t func, void *data)
+{
+	mutex_lock(&req->lock);
+	req->func = func;
+	req->data = data;
+	if (req->interrupted && func != NULL)
+		func(req, data);
+	mutex_unlock(&req->lock);
+}
+
+int
+fuse_reply_err(fuse_req_t req, int err)
+{
+	atomic_fetch_add(&req->answers, 1);
+	atomic_store(&req->last, err);
+	return 0;
+}
+
+static void
+interrupt(struct fuse_req *req)
+{
+	mutex_lock(&req->lock);
+	req->interrupted = true;
+	if (req->func != NULL)
+		req->func(req, req->data);
+	mutex_unlock(&req->lock);
+}
+
+struct request {
+	struct parked parked; /* first */
+	struct fuse_req req;
+	atomic_uint freed;
+};
+
+static struct pool *answerers;
+
+static void
+count_free(struct parked *p)
+{
+	atomic_fetch_add(&((struct request *)(void *)p)->freed, 1);
+}
+
+static void
+init(struct request *r)
+{
+	*r = (struct request){ .req = { .lock = PTHREAD_MUTEX_INITIALIZER } };
+}
+
+/* What the work does at its end. */
+static void
+finish(struct request *r)
+{
+	if (park_claim(&r->parked))
+		(void)fuse_reply_err(&r->req, 0);
+	park_done(&r->parked);
+}
+
+static int
+set_up(void **state)
+{
+	struct err e = { 0 };
+
+	(void)state;
+	return pool_new("answer", 2, &answerers, &e);
+}
+
+static void
+expect(struct request *r, int answer)
+{
+	assert_int_equal(atomic_load(&r->req.answers), 1);
+	assert_int_equal(atomic_load(&r->req.last), answer);
+	assert_int_equal(atomic_load(&r->freed), 1);
+}
+
+static void
+work_answers_when_nobody_interrupts(void **state)
+{
+	struct request r;
+
+	(void)state;
+	init(&r);
+	park(&r.parked, &r.req, answerers, count_free);
+	finish(&r);
+	interrupt(&r.req); /* too late: nobody listens */
+	pool_free(answerers);
+	expect(&r, 0);
+}
+
+static void
+an_interrupt_answers_and_the_work_does_not(void **state)
+{
+	struct request r;
+
+	(void)state;
+	init(&r);
+	park(&r.parked, &r.req, answerers, count_free);
+	interrupt(&r.req);
+	interrupt(&r.req); /* once more changes nothing */
+	pool_free(answerers);
+	assert_int_equal(atomic_load(&r.freed), 0); /* the work still needs it */
+	finish(&r);
+	expect(&r, EINTR);
+}
+
+/* The interrupt was there before the request was parked: libfuse calls back at once. */
+static void
+an_early_interrupt_answers_too(void **state)
+{
+	struct request r;
+
+	(void)state;
+	init(&r);
+	r.req.interrupted = true;
+	park(&r.parked, &r.req, answerers, count_free);
+	pool_free(answerers);
+	finish(&r);
+	expect(&r, EINTR);
+}
+
+enum { N = 3000 };
+static struct request many[N];
+
+static pthread_barrier_t both;
+
+static void *
+finish_all(void *arg)
+{
+	(void)arg;
+	(void)pthread_barrier_wait(&both);
+	for (int i = 0; i < N; i++)
+		finish(&many[i]);
+	return NULL;
+}
+
+static void *
+interrupt_all(void *arg)
+{
+	(void)arg;
+	(void)pthread_barrier_wait(&both);
+	for (int i = N; i-- > 0;) /* they meet in the middle */
+		interrupt(&many[i].req);
+	return NULL;
+}
+
+static void
+work_and_interrupt_at_once_give_one_answer_and_free_once(void **state)
+{
+	pthread_t work, other;
+	unsigned eintr = 0;
+
+	(void)state;
+	assert_int_equal(pthread_barrier_init(&both, NULL, 2), 0);
+	for (int i = 0; i < N; i++) {
+		init(&many[i]);
+		park(&many[i].parked, &many[i].req, answerers, count_free);
+	}
+	assert_int_equal(pthread_create(&work, NULL, finish_all, NULL), 0);
+	assert_int_equal(pthread_create(&other, NULL, interrupt_all, NULL), 0);
+	(void)pthread_join(work, NULL);
+	(void)pthread_join(other, NULL);
+	pool_free(answerers);
+	for (int i = 0; i < N; i++) {
+		eintr += atomic_load(&many[i].req.last) == EINTR;
+		expect(&many[i], atomic_load(&many[i].req.last));
+	}
+	(void)pthread_barrier_destroy(&both);
+	print_message("%u of %d were interrupted in time\n", eintr, N);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(work_answers_when_nobody_interrupts, set_up),
+		cmocka_unit_test_setup(an_interrupt_answers_and_the_work_does_not, set_up),
+		cmocka_unit_test_setup(an_early_interrupt_answers_too, set_up),
+		cmocka_unit_test_setup(work_and_interrupt_at_once_give_one_answer_and_free_once, set_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
