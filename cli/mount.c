@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -342,6 +343,12 @@ absolute_source(struct mounting *m, char **kept, struct err *e)
 static int
 find_mountpoint(struct mounting *m, struct err *e)
 {
+	struct stat st;
+
+	/* Whoever owns the link could send the mount elsewhere. */
+	if (lstat(m->dir, &st) == 0 && S_ISLNK(st.st_mode))
+		return err_set(e, EINVAL, "%.200s is a symbolic link; name the directory itself",
+			       m->dir);
 	m->mountpoint = realpath(m->dir, NULL);
 	if (m->mountpoint != NULL)
 		return 0;

@@ -13,7 +13,7 @@
 
 enum { MISSING_SLOTS = 4096, RECENT = 256 };
 enum { LISTING_GRACE = 4 }; /* an entry of a long listing is looked at only when the rest of it has come */
-enum { STORM = 8 };	     /* stale names of one directory within a second: list it again */
+enum { STORM = 8, STORM_SHARE = 2500 }; /* stale names of one directory within a second: list it again; more of a large one */
 
 struct node {
 	struct tree *t;
@@ -40,6 +40,7 @@ struct directory {
 	int64_t list_start_ns, list_until_ns; /* what the last listing gave is fresh until then */
 	int64_t storm_since_ns;
 	unsigned storm;	      /* stale names asked for since */
+	unsigned entries;     /* of the listing that is under way or was the last */
 	bool listed;	      /* has been listed once */
 	bool refreshing;      /* somebody lists it again right now */
 	struct node **own;    /* children of the mount's own directories */
@@ -691,7 +692,7 @@ join_storm(struct node *dir, bool known)
 			dir->d->storm_since_ns = now;
 			dir->d->storm = 0;
 		}
-		lead = ++dir->d->storm >= STORM;
+		lead = ++dir->d->storm >= STORM + dir->d->entries / STORM_SHARE;
 	}
 	if (lead) {
 		dir->d->refreshing = true;
@@ -777,6 +778,11 @@ tree_listed(struct node *dir, const struct view_item *item, int64_t start_ns)
 	struct node *n;
 
 	mutex_lock(&t->mu);
+	if (dir->d->list_start_ns != start_ns) {
+		dir->d->list_start_ns = start_ns;
+		dir->d->entries = 0;
+	}
+	dir->d->entries++;
 	n = update_locked(dir, item->name, item, t->attr_timeout_ns > 0 ? until : 0, false);
 	mutex_unlock(&t->mu);
 	return n;

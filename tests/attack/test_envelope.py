@@ -64,6 +64,17 @@ def test_a09_shown_on_request_it_is_what_is_stored(among):
     assert m.read("x") == b"clear text"
 
 
+def test_a09_shown_on_request_in_pieces(among):
+    """Larger than what is fetched at once, by ranges, and whole."""
+    plain = seal.random_plaintext("clear", (9 << 20) + 5)
+    m = among(plain, {}, "unencrypted=show")
+    with m.open("x") as f:
+        assert f.size == len(plain)
+        for at in (len(plain) - 3, 0, (4 << 20) - 1, 8 << 20):
+            assert f.range(at, 4096) == plain[at : at + 4096]
+    assert m.read("x") == plain
+
+
 BROKEN = {
     "cut": '{"a":', "empty": "", "not JSON": "{{{", "array": "[]", "number": "1", "null": "null",
     "twice": '{"EncryptionMode":"FullBlob","EncryptionMode":"FullBlob"}', "garbage behind": "{} {}",

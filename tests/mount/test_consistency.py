@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 """A handle reads one version of a blob or fails; the next open sees what is there now."""
+import concurrent.futures
 import mmap
 import os
+import signal
 import time
 
 import pytest
 
 from tests.support import seal
 from tests.support.mount import errno_of
+from tests.support.process import SLOW
 
 MIB = 1 << 20
 OLD = seal.random_plaintext("old", 40 * MIB)  # ten spans; a stream's first reads fetch a few of them only
@@ -161,6 +164,20 @@ def test_a_second_read_costs_no_request(cloud):
             f.range(0, size)
         asked = cloud.requests(path=f"/{name}")
         assert len(asked) == 1 and asked[0]["status"] == 304, asked
+
+
+def test_pages_stay_for_the_next_open(local):
+    """The daemon is stopped: only the kernel can answer."""
+    local.put("x", OLD[:200_000])
+    m = local.mount()
+    assert m.read("x") == OLD[:200_000]
+    with m.open("x") as f, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        m.daemon.send_signal(signal.SIGSTOP)
+        try:
+            reading = pool.submit(os.pread, f.fd, 200_000, 0)
+            assert reading.result(5 * SLOW) == OLD[:200_000]
+        finally:
+            m.daemon.send_signal(signal.SIGCONT)
 
 
 def test_a_reader_that_maps_a_file_keeps_its_version(world):

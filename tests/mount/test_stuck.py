@@ -188,7 +188,6 @@ def test_many_interrupts_at_once(files):
 
 
 def test_the_deadline_of_an_operation_gives_etimedout(files):
-    """Twice that long for a name that the kernel knew, and for a buffered read: the kernel tries once more."""
     m = files.mount("timeout=2", "attr_timeout=0")
     handle = os.open(m.path("large-0"), os.O_RDONLY | os.O_DIRECT)
     for path, call in (
@@ -204,6 +203,16 @@ def test_the_deadline_of_an_operation_gives_etimedout(files):
         files.proxy.faults.clear()
         assert errno_of(call) is None, f"{path}: it recovers"
     os.close(handle)
+
+
+def test_the_kernel_tries_a_failed_read_once_more(files):
+    """Read-ahead fails without a word, and the page that is wanted is asked for again."""
+    m = files.mount("timeout=1")
+    with m.open("large-0") as f:
+        stall(files, "/large-0", method="GET")
+        start = time.monotonic()
+        assert errno_of(os.pread, f.fd, 100, 0) == "ETIMEDOUT"
+        assert 0.8 < time.monotonic() - start < 3 * SLOW
 
 
 def test_a_deadline_is_logged_with_what_to_do(files):

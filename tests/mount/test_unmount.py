@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The ways in which a mount ends."""
+"""Where a mount may begin, and the ways in which it ends."""
 import os
 import signal
 import subprocess
@@ -12,9 +12,36 @@ from tests.support.process import SLOW, wait_until
 
 
 @pytest.fixture
-def m(local):
+def usual_signals():
+    """Whoever runs the tests in the background, or with nohup, ignores some, and a daemon would inherit that."""
+    before = {n: signal.signal(n, signal.SIG_DFL) for n in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def m(usual_signals, local):
     local.put("x", b"x" * 100_000)
     return local.mount()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("full", "not empty"), ("link", "symbolic link"), ("file", "not a directory"), ("missing", "No such file")],
+)
+def test_a_mount_point_must_be_an_empty_directory(local, run, tmp_path, kind, words):
+    point = tmp_path / "point"
+    if kind == "full":
+        point.mkdir()
+        (point / "something").touch()
+    elif kind == "link":
+        (tmp_path / "behind").mkdir()
+        point.symlink_to(tmp_path / "behind")
+    elif kind == "file":
+        point.touch()
+    done = run("mount", "-f", "-o", f"keys={local.keys}", local.source, point)
+    assert done.returncode != 0 and words in done.stderr.decode() and str(point) in done.stderr.decode()
 
 
 def ended(m, within=5):

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Clocks, deadlines, and sleeps that end when the program does.  The last test stops the clock for good. */
+/*
+ * Clocks, deadlines, and sleeps that end when the program does.  The last test stops the clock
+ * for good.
+ */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -38,8 +38,13 @@ static const struct {
 } texts[] = {
 	{ "plain ~", "plain ~" },
 	{ "a\nb\rc\td\x1b[31m\x7f", "a?b?c?d?[31m?" },
-	{ "Gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80", "Gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80" },
-	{ "c1 \xc2\x9b" "31m", "c1 ??31m" },
+	{ "Gr\xc3\xbc\xc3\x9f"
+	  "e \xe2\x82\xac \xf0\x9f\x98\x80",
+	  "Gr\xc3\xbc\xc3\x9f"
+	  "e \xe2\x82\xac \xf0\x9f\x98\x80" },
+	{ "c1 \xc2\x9b"
+	  "31m",
+	  "c1 ??31m" },
 	{ "nbsp \xc2\xa0", "nbsp \xc2\xa0" },
 	{ "cut \xc3", "cut ?" },
 	{ "cut \xe2\x82", "cut ??" },
@@ -47,7 +52,9 @@ static const struct {
 	{ "overlong \xc0\xaf \xe0\x80\xaf \xf0\x80\x80\xaf", "overlong ?? ??? ????" },
 	{ "surrogate \xed\xa0\x80", "surrogate ???" },
 	{ "too far \xf4\x90\x80\x80", "too far ????" },
-	{ "bidi \xe2\x80\xae" "txt \xe2\x81\xa6", "bidi ???txt ???" },
+	{ "bidi \xe2\x80\xae"
+	  "txt \xe2\x81\xa6",
+	  "bidi ???txt ???" },
 	{ "line separator \xe2\x80\xa8", "line separator ???" },
 };
 
@@ -91,7 +98,9 @@ what_is_too_long_is_cut_and_the_cause_kept(void **state)
 	assert_int_equal(strlen(e.text), sizeof(e.text) - 1);
 }
 
-/* For every room that is left: the whole cause stays, and the end of the string where it must be. */
+/*
+ * For every room that is left: the whole cause stays, and the end of the string where it must be.
+ */
 static void
 a_context_of_any_length_fits(void **state)
 {

@@ -54,7 +54,8 @@ logged(void)
 	assert_int_equal(truncate(path, 0), 0);
 	if (n == 0)
 		return text;
-	assert_true(n > 25 && text[4] == '-' && text[10] == 'T' && text[23] == 'Z' && text[24] == ' ');
+	assert_true(n > 25 && text[4] == '-' && text[10] == 'T' && text[23] == 'Z' &&
+		    text[24] == ' ');
 	return text + 25;
 }
 
@@ -64,8 +65,11 @@ an_event_is_one_line(void **state)
 	(void)state;
 	log_event(LOG_LEVEL_ERROR, "some.event", "%d of %s", 1, "two");
 	assert_string_equal(logged(), "E some.event 1 of two\n");
-	log_event(LOG_LEVEL_INFO, "some.event", "a\nE forged.event b\x1b[2J \xc2\x9b \xff \xc3\xbc");
-	assert_string_equal(logged(), "I some.event a\\x0aE forged.event b\\x1b[2J \\xc2\\x9b \\xff \xc3\xbc\n");
+	log_event(LOG_LEVEL_INFO, "some.event",
+		  "a\nE forged.event b\x1b[2J \xc2\x9b \xff \xc3\xbc");
+	assert_string_equal(
+		logged(),
+		"I some.event a\\x0aE forged.event b\\x1b[2J \\xc2\\x9b \\xff \xc3\xbc\n");
 }
 
 static void
@@ -113,16 +117,19 @@ a_failure_is_told_with_all_that_is_known(void **state)
 	assert_string_equal(logged(), "");
 	(void)err_set(&e, EBADMSG, "region 3 does not verify");
 	log_err(LOG_LEVEL_ERROR, &e, "read '%s'", "/a");
-	assert_string_equal(logged(), "E integrity.data read '/a': region 3 does not verify [EBADMSG]\n");
+	assert_string_equal(logged(),
+			    "E integrity.data read '/a': region 3 does not verify [EBADMSG]\n");
 	(void)err_mark(&e, "integrity.region", "look at it");
 	err_key(&e, "kid");
 	err_request(&e, "id");
 	log_err(LOG_LEVEL_ERROR, &e, "read '%s'", "/a");
-	assert_string_equal(logged(), "E integrity.region read '/a': region 3 does not verify [EBADMSG key=kid request=id]; look at it\n");
+	assert_string_equal(logged(), "E integrity.region read '/a': region 3 does not verify "
+				      "[EBADMSG key=kid request=id]; look at it\n");
 	memset(name, 'n', sizeof(name) - 1); /* however long the name, the cause is there */
 	log_err(LOG_LEVEL_ERROR, &e, "read '%s'", name);
 	text = logged();
-	assert_non_null(strstr(text, "region 3 does not verify [EBADMSG key=kid request=id]; look at it\n"));
+	assert_non_null(strstr(
+		text, "region 3 does not verify [EBADMSG key=kid request=id]; look at it\n"));
 }
 
 static void

@@ -99,7 +99,9 @@ only_so_many_digits_are_read_as_are_given(void **state)
 	assert_false(u64_parse("12x", 3, &v));
 	assert_true(u64_parse("12x", 2, &v) && v == 12);
 	assert_false(u64_parse("1", 0, &v));
-	assert_false(u64_parse("1\0" "2", 3, &v));
+	assert_false(u64_parse("1\0"
+			       "2",
+			       3, &v));
 }
 
 static void

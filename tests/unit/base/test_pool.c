@@ -178,7 +178,9 @@ a_closing_pool_still_runs_what_its_jobs_submit(void **state)
 
 		reset(true);
 		for (unsigned i = 0; i < 8; i++) {
-			job[i] = (struct job){ .job.run = submit_myself_again, .pool = p, .left = 500 };
+			job[i] = (struct job){ .job.run = submit_myself_again,
+					       .pool = p,
+					       .left = 500 };
 			pool_submit(p, &job[i].job);
 		}
 		pool_free(p);
@@ -194,7 +196,8 @@ look_around(struct pool_job *j)
 
 	(void)pthread_getname_np(pthread_self(), job->name, sizeof(job->name));
 	(void)pthread_sigmask(SIG_SETMASK, NULL, &blocked);
-	job->signals_blocked = sigismember(&blocked, SIGTERM) == 1 && sigismember(&blocked, SIGINT) == 1;
+	job->signals_blocked = sigismember(&blocked, SIGTERM) == 1 &&
+			       sigismember(&blocked, SIGINT) == 1;
 }
 
 static void

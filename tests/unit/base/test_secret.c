@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Secrets: blocks that never overlap, come zeroed and go wiped; files that others can read are refused. */
+/*
+ * Secrets: blocks that never overlap, come zeroed and go wiped; files that others can read are
+ * refused.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -36,7 +39,10 @@ holds_only(const uint8_t *p, size_t n, uint8_t what)
 	return true;
 }
 
-/* Random sizes taken and given in random order: every block is zero at first and its own for all its life. */
+/*
+ * Random sizes taken and given in random order: every block is zero at first and its own for all
+ * its life.
+ */
 static void
 blocks_are_zero_and_never_overlap(void **state)
 {
@@ -209,7 +215,8 @@ a_file_is_read_when_nobody_else_can(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		AUTO_SECRET_TEXT t = NULL;
 		struct err e = { 0 };
-		const char *path = file_of("f", files[i].text, strlen(files[i].text), files[i].mode);
+		const char *path = file_of("f", files[i].text, strlen(files[i].text),
+					   files[i].mode);
 
 		if (secret_text_read_file(path, 16, files[i].check, &t, &e) != files[i].no)
 			fail_msg("%s: %d %s", files[i].name, e.no, e.text);
@@ -227,7 +234,8 @@ a_nul_in_a_file_is_refused(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(secret_text_read_file(file_of("f", "a\0b", 3, 0600), 16, true, &t, &e), -EINVAL);
+	assert_int_equal(secret_text_read_file(file_of("f", "a\0b", 3, 0600), 16, true, &t, &e),
+			 -EINVAL);
 }
 
 static void
@@ -244,7 +252,8 @@ what_is_no_file_of_its_own_is_refused(void **state)
 	assert_int_equal(symlink(file_of("f", "key", 3, 0600), link), 0);
 	assert_int_equal(secret_text_read_file(link, 16, true, &t, &e), -ELOOP);
 	err_clear(&e);
-	assert_int_equal(secret_text_read_file(link, 16, false, &t, &e), 0); /* projected files are links */
+	assert_int_equal(secret_text_read_file(link, 16, false, &t, &e),
+			 0); /* projected files are links */
 	secret_text_free(t);
 	(void)unlink(link);
 	assert_int_equal(secret_text_read_file(link, 16, true, &t, &e), -ENOENT);

@@ -42,7 +42,7 @@ struct fake_store {
 	atomic_uint fail_next;	 /* so many requests fail with EIO */
 	atomic_bool closed_gate; /* requests wait while it is closed */
 	atomic_uint at_gate;
-	int64_t grown;		 /* bytes that the service adds to the size it tells */
+	int64_t grown; /* bytes that the service adds to the size it tells */
 	/* --- its own --- */
 	pthread_mutex_t mu;
 	pthread_cond_t gate;
@@ -114,7 +114,9 @@ fake_get(struct store *s, const struct store_get *get, struct store_get_sink sin
 {
 	struct fake_store *f = fake_of(s);
 	struct fake_blob *b = fake_find(f, get->name);
-	const struct store_entry entry = { .name = span_str(get->name), .etag = "v1", .content_type = "",
+	const struct store_entry entry = { .name = span_str(get->name),
+					   .etag = "v1",
+					   .content_type = "",
 					   .size = b->n_stored + (uint64_t)f->grown };
 	const uint64_t dice = fake_roll(f), len = get->len != 0 ? get->len : b->n_stored;
 	int r;
@@ -174,7 +176,8 @@ fake_add(struct fake_store *f, uint64_t region_len, size_t n_plain)
 	(void)snprintf(b->name, sizeof(b->name), "%u", f->n++);
 	b->region_len = region_len;
 	b->n_plain = n_plain;
-	b->n_stored = n_plain + (n_plain / region_len + (n_plain % region_len != 0)) * REGION_OVERHEAD;
+	b->n_stored = n_plain +
+		      (n_plain / region_len + (n_plain % region_len != 0)) * REGION_OVERHEAD;
 	b->plain = malloc(n_plain + 1);
 	to = b->stored = malloc(b->n_stored + 1);
 	if (b->plain == NULL || to == NULL)
@@ -209,7 +212,9 @@ static struct version *
 fake_open(struct spans *s, struct fake_store *f, const struct fake_blob *b)
 {
 	const struct envelope env = { .protocol = PROTOCOL_V2_1, .region_len = b->region_len };
-	struct version_info info = { .store = &f->base, .name = b->name, .etag = "v1", .kid = "test" };
+	struct version_info info = {
+		.store = &f->base, .name = b->name, .etag = "v1", .kid = "test"
+	};
 	struct key_ref *key = fake_key_ref();
 	struct version *v;
 	struct err e = { 0 };

@@ -16,7 +16,11 @@ static struct ahead_plan
 note(struct ahead *a, uint64_t off, size_t len, uint64_t n_spans, bool waited)
 {
 	const struct ahead_read r = {
-		.off = off, .len = len, .last_span = (off + len - 1) / SPAN, .n_spans = n_spans, .waited = waited,
+		.off = off,
+		.len = len,
+		.last_span = (off + len - 1) / SPAN,
+		.n_spans = n_spans,
+		.waited = waited,
 		.depth_max = AHEAD_DEPTH_MAX,
 	};
 
@@ -84,8 +88,11 @@ readers_that_take_turns_are_all_sequential(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < 100; i++)
 		for (uint64_t s = 0; s < AHEAD_STREAMS; s++)
-			sequential += note(&a, s * (UINT64_C(1) << 40) + i * LEN, LEN, UINT64_MAX / SPAN, false).sequential;
-	assert_int_equal(sequential, 100 * AHEAD_STREAMS - (AHEAD_STREAMS - 1)); /* all but their first reads */
+			sequential += note(&a, s * (UINT64_C(1) << 40) + i * LEN, LEN,
+					   UINT64_MAX / SPAN, false)
+					      .sequential;
+	assert_int_equal(sequential,
+			 100 * AHEAD_STREAMS - (AHEAD_STREAMS - 1)); /* all but their first reads */
 }
 
 static void
@@ -117,7 +124,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_sequential_reader_is_kept_ahead_of_and_no_span_is_asked_for_twice),
+		cmocka_unit_test(
+			a_sequential_reader_is_kept_ahead_of_and_no_span_is_asked_for_twice),
 		cmocka_unit_test(depth_doubles_while_the_reader_waits_up_to_its_limit),
 		cmocka_unit_test(random_reads_fetch_nothing_ahead),
 		cmocka_unit_test(readers_that_take_turns_are_all_sequential),

@@ -16,7 +16,10 @@ static const struct {
 } table[] = {
 	{ "report.csv", "report.csv" },
 	{ "with blank", "with blank" },
-	{ "Gr\xc3\xbc\xc3\x9f" "e", "Gr\xc3\xbc\xc3\x9f" "e" },
+	{ "Gr\xc3\xbc\xc3\x9f"
+	  "e",
+	  "Gr\xc3\xbc\xc3\x9f"
+	  "e" },
 	{ "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" },
 	{ "", "%00" },
 	{ ".", "%2E" },
@@ -76,8 +79,9 @@ components_have_the_names_of_the_table(void **state)
 }
 
 static const char *const nothing[] = {
-	".", "..", "%2E%2E%2E", "%41", "%20", "a%2Fb", "%00a", "a%00b", "a%00%00", "\x01", "\xff",
-	"%C3%BC" /* would be shown as it is */, "", "%25", "a\nb",
+	".",	"..",	 "%2E%2E%2E", "%41",  "%20",  "a%2Fb",
+	"%00a", "a%00b", "a%00%00",   "\x01", "\xff", "%C3%BC" /* would be shown as it is */,
+	"",	"%25",	 "a\nb",
 };
 
 static void

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parked requests: one answer each, by the work or by the interrupt, whoever is first.  libfuse's two functions
- * that matter here are replaced by ones that record; their locking is as libfuse's: the callback runs
- * under the request's lock, and taking it back waits for that.
+ * Parked requests: one answer each, by the work or by the interrupt, whoever is first.  libfuse's
+ * two functions that matter here are replaced by ones that record; their locking is as libfuse's:
+ * the callback runs under the request's lock, and taking it back waits for that.
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -146,16 +147,15 @@ an_early_interrupt_answers_too(void **state)
 	expect(&r, EINTR);
 }
 
-enum { N = 3000 };
+enum { N = 5000 };
 static struct request many[N];
-
-static pthread_barrier_t both;
 
 static void *
 finish_all(void *arg)
 {
 	(void)arg;
-	(void)pthread_barrier_wait(&both);
+	while (atomic_load(&many[N - 1].req.answers) == 0)
+		(void)sched_yield(); /* until the others are at it */
 	for (int i = 0; i < N; i++)
 		finish(&many[i]);
 	return NULL;
@@ -165,7 +165,6 @@ static void *
 interrupt_all(void *arg)
 {
 	(void)arg;
-	(void)pthread_barrier_wait(&both);
 	for (int i = N; i-- > 0;) /* they meet in the middle */
 		interrupt(&many[i].req);
 	return NULL;
@@ -178,7 +177,6 @@ work_and_interrupt_at_once_give_one_answer_and_free_once(void **state)
 	unsigned eintr = 0;
 
 	(void)state;
-	assert_int_equal(pthread_barrier_init(&both, NULL, 2), 0);
 	for (int i = 0; i < N; i++) {
 		init(&many[i]);
 		park(&many[i].parked, &many[i].req, answerers, count_free);
@@ -192,8 +190,7 @@ work_and_interrupt_at_once_give_one_answer_and_free_once(void **state)
 		eintr += atomic_load(&many[i].req.last) == EINTR;
 		expect(&many[i], atomic_load(&many[i].req.last));
 	}
-	(void)pthread_barrier_destroy(&both);
-	print_message("%u of %d were interrupted in time\n", eintr, N);
+	assert_in_range(eintr, 1, N);
 }
 
 int
@@ -203,7 +200,8 @@ main(void)
 		cmocka_unit_test_setup(work_answers_when_nobody_interrupts, set_up),
 		cmocka_unit_test_setup(an_interrupt_answers_and_the_work_does_not, set_up),
 		cmocka_unit_test_setup(an_early_interrupt_answers_too, set_up),
-		cmocka_unit_test_setup(work_and_interrupt_at_once_give_one_answer_and_free_once, set_up),
+		cmocka_unit_test_setup(work_and_interrupt_at_once_give_one_answer_and_free_once,
+				       set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

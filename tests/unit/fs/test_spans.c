@@ -43,7 +43,8 @@ static void
 start(struct reader *rd, struct version *v, struct ahead *a, uint64_t off, size_t len)
 {
 	*rd = (struct reader){ .r = { .off = off, .len = len, .done = on_done },
-			       .mu = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+			       .mu = PTHREAD_MUTEX_INITIALIZER,
+			       .cond = PTHREAD_COND_INITIALIZER };
 	rd->r.deadline = deadline_in(60 * NS_PER_S);
 	spans_read(v, a, &rd->r);
 }
@@ -72,12 +73,15 @@ is_done(struct reader *rd)
 static bool
 is_right(const struct reader *rd, const struct fake_blob *b)
 {
-	size_t want = rd->r.off >= b->n_plain ? 0 : (size_t)u64_min(rd->r.len, b->n_plain - rd->r.off), got = 0;
+	size_t want = rd->r.off >= b->n_plain ? 0
+					      : (size_t)u64_min(rd->r.len, b->n_plain - rd->r.off),
+	       got = 0;
 
 	for (unsigned i = 0; i < rd->r.n_pieces; i++) {
 		const struct iovec *p = &rd->r.piece[i];
 
-		if (got + p->iov_len > want || memcmp(p->iov_base, b->plain + rd->r.off + got, p->iov_len) != 0)
+		if (got + p->iov_len > want ||
+		    memcmp(p->iov_base, b->plain + rd->r.off + got, p->iov_len) != 0)
 			return false;
 		got += p->iov_len;
 	}
@@ -141,9 +145,17 @@ static const struct {
 	uint64_t region;
 	size_t plain;
 } shapes[] = {
-	{ 4 * MIB, 1 },		{ 4 * MIB, 4 * MIB },	  { 4 * MIB, 4 * MIB + 1 }, { 4 * MIB, 9 * MIB + 77 },
-	{ 64 * KIB, 65535 },	{ 64 * KIB, 65536 },	  { 64 * KIB, 5 * MIB + 3 }, { 1000, 9 * MIB },
-	{ 3 * MIB, 7 * MIB },	{ 1, 300000 },		  { 16, 100 },
+	{ 4 * MIB, 1 },
+	{ 4 * MIB, 4 * MIB },
+	{ 4 * MIB, 4 * MIB + 1 },
+	{ 4 * MIB, 9 * MIB + 77 },
+	{ 64 * KIB, 65535 },
+	{ 64 * KIB, 65536 },
+	{ 64 * KIB, 5 * MIB + 3 },
+	{ 1000, 9 * MIB },
+	{ 3 * MIB, 7 * MIB },
+	{ 1, 300000 },
+	{ 16, 100 },
 };
 
 static void
@@ -403,7 +415,8 @@ a_full_cache_still_fetches_ahead(void **state)
 static void
 a_span_that_is_held_stays_until_it_is_let_go(void **state)
 {
-	struct fake_blob *b = fake_add(&store, 4 * MIB, 8 * MIB), *c = fake_add(&store, 4 * MIB, 24 * MIB);
+	struct fake_blob *b = fake_add(&store, 4 * MIB, 8 * MIB),
+			 *c = fake_add(&store, 4 * MIB, 24 * MIB);
 	struct version *v = fake_open(engine_spans(engine), &store, b);
 	struct version *w = fake_open(engine_spans(engine), &store, c);
 	struct ahead a = { 0 }, a2 = { 0 };
@@ -453,7 +466,10 @@ a_span_filled_from_outside_is_read_without_a_get(void **state)
 	assert_int_equal(span_fill_new(v, 0, key, deadline_in(NS_PER_S), &f, &e), 0);
 	for (int attempt = 0; attempt < 2; attempt++) { /* the first is broken off */
 		assert_int_equal(span_fill_begin(f, &e), 0);
-		assert_int_equal(span_fill_data(f, span_of(b->stored, attempt == 0 ? 70000 : b->n_stored), &e), 0);
+		assert_int_equal(
+			span_fill_data(f, span_of(b->stored, attempt == 0 ? 70000 : b->n_stored),
+				       &e),
+			0);
 	}
 	assert_int_equal(span_fill_finish(f, &e), 0);
 	assert_true(version_has_span(v, 0));
@@ -500,7 +516,8 @@ storm_reader(void *arg)
 		x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 		i = (unsigned)(x >> 33) % FILES;
 		len = 1 + (size_t)(x >> 20) % VIEW_READ_MAX;
-		off = (x >> 60) < 8 ? off + len : (x >> 13) % storm.b[i]->n_plain; /* half of them go on */
+		off = (x >> 60) < 8 ? off + len
+				    : (x >> 13) % storm.b[i]->n_plain; /* half of them go on */
 		if (off >= storm.b[i]->n_plain)
 			off = 0;
 		no = read_at(storm.v[i], &a, storm.b[i], off, len);
@@ -527,7 +544,8 @@ a_storm_of_readers_with_little_memory_and_faults_never_reads_a_wrong_byte(void *
 	(void)state;
 	memset(&storm, 0, sizeof(storm));
 	for (int i = 0; i < FILES; i++) {
-		storm.b[i] = fake_add(&store, i % 2 ? 64 * KIB : 4 * MIB, (size_t)(i % 2 ? 5 : 13) * MIB + (size_t)i);
+		storm.b[i] = fake_add(&store, i % 2 ? 64 * KIB : 4 * MIB,
+				      (size_t)(i % 2 ? 5 : 13) * MIB + (size_t)i);
 		storm.v[i] = fake_open(s, &store, storm.b[i]);
 	}
 	atomic_store(&store.percent, 5);
@@ -537,10 +555,12 @@ a_storm_of_readers_with_little_memory_and_faults_never_reads_a_wrong_byte(void *
 	for (int i = 0; i < THREADS; i++)
 		(void)pthread_join(id[i], NULL);
 	spans_stats(s, &stats);
-	print_message("storm: %u right, %u EIO, %u ETIMEDOUT; %llu hits %llu loads %llu ahead %llu evicted\n",
-		      atomic_load(&storm.right), atomic_load(&storm.failed), atomic_load(&storm.late),
-		      (unsigned long long)stats.hits, (unsigned long long)stats.loads,
-		      (unsigned long long)stats.ahead_loads, (unsigned long long)stats.evictions);
+	print_message("storm: %u right, %u EIO, %u ETIMEDOUT; %llu hits %llu loads %llu ahead %llu "
+		      "evicted\n",
+		      atomic_load(&storm.right), atomic_load(&storm.failed),
+		      atomic_load(&storm.late), (unsigned long long)stats.hits,
+		      (unsigned long long)stats.loads, (unsigned long long)stats.ahead_loads,
+		      (unsigned long long)stats.evictions);
 	assert_int_equal(atomic_load(&storm.wrong), 0);
 	assert_true(atomic_load(&storm.right) > 100);
 	for (int i = 0; i < FILES; i++)
@@ -593,7 +613,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define WITH(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
+#define WITH(t)	 cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 #define SMALL(t) cmocka_unit_test_setup_teardown(t, set_up_small, tear_down)
 		WITH(reads_are_right_at_every_edge),
 		WITH(a_read_may_touch_as_many_spans_as_there_are_pieces),

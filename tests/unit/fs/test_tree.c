@@ -110,7 +110,8 @@ hide(const char *path)
 }
 
 static int
-world_lookup(struct view *v, const char *path, struct view_sink sink, struct deadline d, struct err *e)
+world_lookup(struct view *v, const char *path, struct view_sink sink, struct deadline d,
+	     struct err *e)
 {
 	struct shown x = { .path = "" };
 	struct shown *found;
@@ -125,13 +126,19 @@ world_lookup(struct view *v, const char *path, struct view_sink sink, struct dea
 	mutex_unlock(&world.mu);
 	if (x.path[0] == '\0')
 		return err_set(e, ENOENT, "nothing there");
-	const struct view_item item = { .name = "", .dir = x.dir, .exact = true, .size = x.size, .etag = x.etag, .mtime_ns = 5 };
+	const struct view_item item = { .name = "",
+					.dir = x.dir,
+					.exact = true,
+					.size = x.size,
+					.etag = x.etag,
+					.mtime_ns = 5 };
 
 	return sink.item(sink.arg, &item, e);
 }
 
 static int
-world_list(struct view *v, const char *dir, struct buf *cursor, struct view_sink sink, struct deadline d, struct err *e)
+world_list(struct view *v, const char *dir, struct buf *cursor, struct view_sink sink,
+	   struct deadline d, struct err *e)
 {
 	struct shown copy[ARRAY_LEN(world.entry)];
 	const size_t n = strlen(dir);
@@ -147,11 +154,16 @@ world_list(struct view *v, const char *dir, struct buf *cursor, struct view_sink
 	for (size_t i = 0; i < ARRAY_LEN(copy) && r == 0; i++) {
 		const char *name = copy[i].path + (n > 0 ? n + 1 : 0);
 
-		if (copy[i].path[0] == '\0' || (n > 0 && (strncmp(copy[i].path, dir, n) != 0 || copy[i].path[n] != '/')) ||
+		if (copy[i].path[0] == '\0' ||
+		    (n > 0 && (strncmp(copy[i].path, dir, n) != 0 || copy[i].path[n] != '/')) ||
 		    strchr(name, '/') != NULL)
 			continue;
-		const struct view_item item = { .name = name, .dir = copy[i].dir, .exact = true, .size = copy[i].size,
-						.etag = copy[i].etag, .mtime_ns = 5 };
+		const struct view_item item = { .name = name,
+						.dir = copy[i].dir,
+						.exact = true,
+						.size = copy[i].size,
+						.etag = copy[i].etag,
+						.mtime_ns = 5 };
 
 		r = sink.item(sink.arg, &item, e);
 	}
@@ -166,7 +178,9 @@ static struct tree *
 tree_of(const char *path, uint64_t memory)
 {
 	const struct tree_view v = { path, &world.view };
-	struct tree_config cfg = { .views = &v, .n_views = 1, .attr_timeout_ns = TIMEOUT_S * NS_PER_S,
+	struct tree_config cfg = { .views = &v,
+				   .n_views = 1,
+				   .attr_timeout_ns = TIMEOUT_S * NS_PER_S,
 				   .negative_timeout_ns = NS_PER_S };
 	struct err e = { 0 };
 	struct tree *t;
@@ -510,10 +524,13 @@ past_its_share_a_listing_gets_no_nodes_but_a_lookup_does(void **state)
 static void
 an_entry_costs_at_most_512_bytes(void **state)
 {
-	static const char name[] = "a-name-that-has-exactly-forty-bytes-.bin", etag[] = "0x8DD1F2A3B4C5D6E";
+	static const char name[] = "a-name-that-has-exactly-forty-bytes-.bin",
+			  etag[] = "0x8DD1F2A3B4C5D6E";
 	static char b64[345];
 	char json[1024];
-	struct store_entry entry = { .etag = etag, .content_type = "", .size = 1000, .name = span_str(name) };
+	struct store_entry entry = {
+		.etag = etag, .content_type = "", .size = 1000, .name = span_str(name)
+	};
 	struct kid_table *kids;
 	struct view_record *rec = NULL;
 	struct err e = { 0 };
@@ -525,23 +542,30 @@ an_entry_costs_at_most_512_bytes(void **state)
 	memcpy(b64 + 342, "==", 3);
 	(void)snprintf(json, sizeof(json),
 		       "{\"EncryptionMode\":\"FullBlob\",\"WrappedContentKey\":{\"KeyId\":"
-		       "\"https://a-vault.vault.azure.net/keys/some-key/0123456789abcdef0123456789abcdef\","
-		       "\"EncryptedKey\":\"%s\",\"Algorithm\":\"RSA-OAEP\"},\"EncryptionAgent\":{\"Protocol\":\"2.0\","
-		       "\"EncryptionAlgorithm\":\"AES_GCM_256\"},\"EncryptedRegionInfo\":{\"DataLength\":4194304,"
+		       "\"https://a-vault.vault.azure.net/keys/some-key/"
+		       "0123456789abcdef0123456789abcdef\","
+		       "\"EncryptedKey\":\"%s\",\"Algorithm\":\"RSA-OAEP\"},\"EncryptionAgent\":{"
+		       "\"Protocol\":\"2.0\","
+		       "\"EncryptionAlgorithm\":\"AES_GCM_256\"},\"EncryptedRegionInfo\":{"
+		       "\"DataLength\":4194304,"
 		       "\"NonceLength\":12},\"KeyWrappingMetadata\":{\"EncryptionLibrary\":\"x\"}}",
 		       b64);
 	entry.envelope = span_str(json);
 	assert_int_equal(kid_table_new(&kids, &e), 0);
 	assert_int_equal(blob_record_new(kids, NULL, &entry, &rec, &e), 0);
 	assert_int_equal(blob_record_of(rec)->state, BLOB_SEALED);
-	const struct view_item item = { .name = name, .exact = true, .size = 1000, .etag = etag, .record = rec };
+	const struct view_item item = {
+		.name = name, .exact = true, .size = 1000, .etag = etag, .record = rec
+	};
 
 	before = budget_used(budget, BUDGET_METADATA);
 	n = tree_listed(tree_root(tree), &item, still_now());
-	print_message("an entry is charged %llu bytes: record %zu, packed envelope %zu, node, name and etag %llu\n",
-		      (unsigned long long)(budget_used(budget, BUDGET_METADATA) - before), sizeof(struct blob_record),
-		      envelope_packed_size(blob_record_of(rec)->packed),
-		      (unsigned long long)(budget_used(budget, BUDGET_METADATA) - before - rec->bytes));
+	print_message(
+		"an entry is charged %llu bytes: record %zu, packed envelope %zu, node, name and "
+		"etag %llu\n",
+		(unsigned long long)(budget_used(budget, BUDGET_METADATA) - before),
+		sizeof(struct blob_record), envelope_packed_size(blob_record_of(rec)->packed),
+		(unsigned long long)(budget_used(budget, BUDGET_METADATA) - before - rec->bytes));
 	assert_int_equal(strlen(name), 40);
 	assert_true(budget_used(budget, BUDGET_METADATA) - before <= 512);
 	node_unref(n);
@@ -587,14 +611,19 @@ sources_must_not_lie_in_each_other(void **state)
 		const char *one, *two;
 		bool good;
 	} pairs[] = {
-		{ "a", "b", true },   { "a/b", "a/c", true }, { "a", "a", false },    { "a", "a/b", false }, { "a/b", "a", false },
-		{ "", "a", false },   { "a", "", false },     { "a/../b", "c", false }, { ".", "c", false },  { "a//b", "c", false },
+		{ "a", "b", true },	{ "a/b", "a/c", true },	  { "a", "a", false },
+		{ "a", "a/b", false },	{ "a/b", "a", false },	  { "", "a", false },
+		{ "a", "", false },	{ "a/../b", "c", false }, { ".", "c", false },
+		{ "a//b", "c", false },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
-		const struct tree_view v[] = { { pairs[i].one, &world.view }, { pairs[i].two, &world.view } };
-		const struct tree_config cfg = { .views = v, .n_views = 2, .budget = budget, .attr_timeout_ns = 1 };
+		const struct tree_view v[] = { { pairs[i].one, &world.view },
+					       { pairs[i].two, &world.view } };
+		const struct tree_config cfg = {
+			.views = v, .n_views = 2, .budget = budget, .attr_timeout_ns = 1
+		};
 		struct err e = { 0 };
 		struct tree *t = NULL;
 
@@ -652,7 +681,9 @@ kernel(void *arg)
 			*slot = NULL;
 		}
 		if (x >> 62 == 0) {
-			const struct view_item item = { .name = name, .exact = true, .etag = x & 1024 ? "1" : "2" };
+			const struct view_item item = { .name = name,
+							.exact = true,
+							.etag = x & 1024 ? "1" : "2" };
 
 			n = tree_listed(tree_root(tree), &item, still_now());
 		} else if (look(tree_root(tree), name, &n) < 0) {
@@ -696,7 +727,8 @@ a_storm_of_lookups_forgets_and_replacements_leaves_nothing_behind(void **state)
 	(void)pthread_join(change, NULL);
 	show("last", "1", 1);
 	last = get(tree_root(tree), "last");
-	for (unsigned i = 0; i < KEPT; i++) { /* what is kept for the kernel's next lookup gives way to one that stays */
+	for (unsigned i = 0; i < KEPT;
+	     i++) { /* what is kept for the kernel's next lookup gives way to one that stays */
 		const struct view_item now = { .name = "", .exact = true, .etag = "1" };
 
 		tree_replace(last, &now);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Unwraps beside other work: they run by themselves, say the same to all who ask, and may be let go at any time. */
+/*
+ * Unwraps beside other work: they run by themselves, say the same to all who ask, and may be let
+ * go at any time.
+ */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

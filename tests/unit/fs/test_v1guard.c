@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The failure budget of V1: sixteen, however they are spread over threads and ETags; sound blobs never notice it. */
+/*
+ * The failure budget of V1: sixteen, however they are spread over threads and ETags; sound blobs
+ * never notice it.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -131,7 +134,8 @@ try_often(void *arg)
 	const bool failing = arg != NULL;
 
 	for (int i = 0; i < 2000; i++)
-		atomic_fetch_add(attempt(failing ? "bad" : "good", failing) == 0 ? &admitted : &refused, 1);
+		atomic_fetch_add(
+			attempt(failing ? "bad" : "good", failing) == 0 ? &admitted : &refused, 1);
 	return NULL;
 }
 
