@@ -250,7 +250,7 @@ static int
 dir_prefix(struct blobview *v, const char *dir, struct deadline d, struct buf *prefix, struct err *e)
 {
 	enum blob_path_kind kind;
-	int r = blob_path_to_name(v->store, dir, d, prefix, &kind, e);
+	int r = blobpath_name(v->store, dir, d, prefix, &kind, e);
 
 	if (r == 0 && kind == BLOB_PATH_SHADOWED)
 		return err_set(e, ENOTDIR, "not a directory");
@@ -367,7 +367,7 @@ blobview_lookup(struct view *view, const char *path, struct view_sink sink, stru
 	buf_init(&name, STORE_NAME_MAX);
 	if (path[0] == '\0')
 		return sink.item(sink.arg, &root, e);
-	r = blob_path_to_name(v->store, path, d, &name, &kind, e);
+	r = blobpath_name(v->store, path, d, &name, &kind, e);
 	if (r == 0 && name.n == 0)
 		r = probe_empty_name(&p, d, e);
 	else if (r == 0)

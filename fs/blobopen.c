@@ -463,7 +463,7 @@ open_known(struct opening *o, const char *path, struct view_file **out, struct e
 	int r;
 
 	buf_init(&name, STORE_NAME_MAX);
-	r = blob_path_to_name(o->v->store, path, o->deadline, &name, &kind, e);
+	r = blobpath_name(o->v->store, path, o->deadline, &name, &kind, e);
 	o->name = buf_str(&name);
 	if (r == 0)
 		r = guess_unwrap(o, e);

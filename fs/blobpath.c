@@ -84,7 +84,7 @@ add_component(struct store *store, const char *file, bool last, struct deadline 
 }
 
 int
-blob_path_to_name(struct store *store, const char *path, struct deadline d, struct buf *out, enum blob_path_kind *kind,
+blobpath_name(struct store *store, const char *path, struct deadline d, struct buf *out, enum blob_path_kind *kind,
 		  struct err *e)
 {
 	char file[NAMES_FILE_MAX + 1];

@@ -41,7 +41,6 @@ struct handle {
 struct handle *handle_new(struct fs *fs, struct node *node); /* one reference; NULL: no memory */
 struct handle *handle_of(struct fs *fs, const struct fuse_file_info *fi); /* another reference */
 void handle_put(struct fs *fs, struct handle *h);
-void dirstream_free(struct dirstream *s); /* NULL is fine */
 
 /* A request that is worked on elsewhere. */
 struct op {

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "fs/dirstream.h"
 #include "fs/fs.h"
 
 struct fs *

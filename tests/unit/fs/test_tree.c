@@ -437,7 +437,7 @@ static void
 many_stale_names_of_a_directory_cost_one_listing(void **state)
 {
 	struct node *root = tree_root(tree), *n[20];
-	char name[8];
+	char name[16];
 
 	(void)state;
 	for (int i = 0; i < 20; i++) {
@@ -642,7 +642,7 @@ static atomic_bool storm_over;
 static void *
 changer(void *arg)
 {
-	char name[8], etag[8];
+	char name[16], etag[16];
 
 	(void)arg;
 	for (unsigned i = 0; !atomic_load(&storm_over); i++) {
@@ -667,7 +667,7 @@ kernel(void *arg)
 
 	for (unsigned i = 0; i < 20000; i++) {
 		struct node *n = NULL, **slot;
-		char name[8];
+		char name[16];
 
 		x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 		(void)snprintf(name, sizeof(name), "f%u", (unsigned)(x >> 40) % 8);

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/* Nodes and their table: see node.h, and tree.h for what they are for. */
+#include "fs/node.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "fs/names.h"
+
+/* ---- the table (lock held) ---- */
+
+struct node **
+node_slot_locked(struct tree *t, const struct node *parent, const char *name)
+{
+	/* The number of a name is its st_ino: a node need not be hashed again. */
+	struct node **at = &t->bucket[names_ino(parent->ino, name) % t->n_buckets];
+
+	while (*at != NULL && ((*at)->parent != parent || strcmp((*at)->name, name) != 0))
+		at = &(*at)->chain;
+	return at;
+}
+
+static void
+rehash_locked(struct tree *t)
+{
+	size_t n = t->n_buckets * 4;
+	struct node **bucket = calloc(n, sizeof(struct node *));
+
+	if (bucket == NULL)
+		return; /* slower, not wrong */
+	for (size_t i = 0; i < t->n_buckets; i++)
+		for (struct node *c = t->bucket[i], *next; c != NULL; c = next) {
+			size_t h = c->ino % n;
+
+			next = c->chain;
+			c->chain = bucket[h];
+			bucket[h] = c;
+		}
+	free(t->bucket);
+	t->bucket = bucket;
+	t->n_buckets = n;
+}
+
+void
+node_link_locked(struct node *n)
+{
+	struct tree *t = n->t;
+	struct node **at;
+
+	if (t->n_nodes > t->n_buckets * 2)
+		rehash_locked(t);
+	at = node_slot_locked(t, n->parent, n->name);
+	assert(*at == NULL);
+	*at = n;
+	n->linked = true;
+}
+
+void
+node_unlink_locked(struct node *n)
+{
+	struct node **at;
+
+	if (!n->linked)
+		return;
+	at = node_slot_locked(n->t, n->parent, n->name);
+	assert(*at == n);
+	*at = n->chain;
+	n->chain = NULL;
+	n->linked = false;
+}
+
+static void
+age_add_locked(struct tree *t, struct node *n)
+{
+	n->older = t->newest;
+	*(t->newest != NULL ? &t->newest->newer : &t->oldest) = n;
+	t->newest = n;
+	t->n_nodes++;
+}
+
+static void
+age_remove_locked(struct tree *t, struct node *n)
+{
+	*(n->older != NULL ? &n->older->newer : &t->oldest) = n->newer;
+	*(n->newer != NULL ? &n->newer->older : &t->newest) = n->older;
+	t->n_nodes--;
+}
+
+/* ---- life of a node ---- */
+
+void
+node_free(struct node *n)
+{
+	budget_give(n->t->budget, BUDGET_METADATA, n->bytes);
+	if (n->dir) {
+		free(n->d->own);
+		free(n->d);
+	} else {
+		view_record_put(n->record);
+	}
+	free(n);
+}
+
+/* Frees what nobody needs any more, and its parents with it. */
+void
+node_release_locked(struct node *n)
+{
+	while (n != NULL && n->refs == 0 && n->lookups == 0) {
+		struct node *parent = n->parent;
+
+		node_unlink_locked(n);
+		age_remove_locked(n->t, n);
+		node_free(n);
+		if (parent != NULL)
+			parent->refs--;
+		n = parent;
+	}
+}
+
+/*
+ * Keeps a node for a while: the kernel has been told ESTALE and will look it up
+ * right away, and must not be sent in circles.
+ */
+void
+node_keep_locked(struct node *n)
+{
+	struct tree *t = n->t;
+	struct node **slot = &t->recent[t->next_recent++ % RECENT], *old = *slot;
+
+	n->refs++;
+	*slot = n;
+	if (old != NULL) {
+		old->refs--;
+		node_release_locked(old);
+	}
+}
+
+/* A node with one reference, not yet linked; NULL when there is no memory for it (must: take it all the same). */
+struct node *
+node_new_locked(struct tree *t, struct node *parent, struct view *view, const struct view_item *item, bool must)
+{
+	size_t n_name = strlen(item->name), n_etag = strlen(item->etag);
+	const size_t own_bytes = offsetof(struct node, name) + n_name + n_etag + 2;
+	size_t bytes = own_bytes + (item->dir ? sizeof(struct directory) : item->record != NULL ? item->record->bytes : 0);
+	struct node *n;
+
+	if (!budget_try(t->budget, BUDGET_METADATA, bytes)) {
+		if (!must)
+			return NULL;
+		bytes = 0; /* the few that the kernel asks for by name are served beyond the share */
+	}
+	n = calloc(1, u64_max(own_bytes, sizeof(*n)));
+	if (n != NULL && item->dir)
+		n->d = calloc(1, sizeof(*n->d));
+	if (n == NULL || (item->dir && n->d == NULL)) {
+		budget_give(t->budget, BUDGET_METADATA, bytes);
+		free(n);
+		return NULL;
+	}
+	n->t = t;
+	n->parent = parent;
+	if (parent != NULL)
+		parent->refs++;
+	n->view = view;
+	n->bytes = (uint32_t)bytes;
+	n->dir = item->dir;
+	n->exact = item->exact;
+	n->size = item->size;
+	n->mtime_ns = item->dir && item->mtime_ns == 0 ? t->started_ns : item->mtime_ns;
+	if (!item->dir)
+		n->record = view_record_get(item->record);
+	n->ino = parent == NULL ? 1 : names_ino(parent->ino, item->name);
+	n->n_name = (uint8_t)n_name;
+	memcpy(n->name, item->name, n_name + 1);
+	memcpy(n->name + n_name + 1, item->etag, n_etag + 1);
+	n->refs = 1;
+	age_add_locked(t, n);
+	return n;
+}
+
+static const char *
+etag_of(const struct node *n)
+{
+	return n->name + n->n_name + 1;
+}
+
+struct missing *
+node_missing_slot(struct node *dir, const char *name, uint64_t *number)
+{
+	*number = names_ino(dir->ino, name);
+	return &dir->t->missing[*number % MISSING_SLOTS];
+}
+
+/* The node that stands for item in dir from now on, with one reference. */
+struct node *
+node_update_locked(struct node *dir, const char *name, const struct view_item *item, int64_t fresh_until_ns, bool must)
+{
+	struct tree *t = dir->t;
+	struct view_item named = *item;
+	struct node *old = *node_slot_locked(t, dir, name), *n;
+	uint64_t number;
+
+	named.name = name;
+	node_missing_slot(dir, name, &number)->until_ns = 0;
+	if (old != NULL && old->dir == item->dir && strcmp(etag_of(old), item->etag) == 0) {
+		old->refs++;
+		old->fresh_until_ns = fresh_until_ns;
+		return old;
+	}
+	n = node_new_locked(t, dir, dir->view, &named, must);
+	if (n == NULL)
+		return NULL;
+	if (old != NULL)
+		node_unlink_locked(old);
+	n->fresh_until_ns = fresh_until_ns;
+	node_link_locked(n);
+	if (old != NULL)
+		node_release_locked(old);
+	return n;
+}
+
+bool
+node_fresh_locked(const struct node *n)
+{
+	const int64_t now = clock_now_ns();
+	const struct directory *d = n->parent != NULL ? n->parent->d : NULL;
+
+	if (now < n->fresh_until_ns)
+		return true;
+	return d != NULL && now < d->list_until_ns && n->linked &&
+	       n->fresh_until_ns - n->t->attr_timeout_ns >= d->list_start_ns;
+}
+
+/* ---- what others may ask ---- */
+
+void
+node_ref(struct node *n)
+{
+	mutex_lock(&n->t->mu);
+	n->refs++;
+	mutex_unlock(&n->t->mu);
+}
+
+void
+node_unref(struct node *n)
+{
+	struct tree *t = n->t;
+
+	mutex_lock(&t->mu);
+	assert(n->refs > 0);
+	n->refs--;
+	node_release_locked(n);
+	mutex_unlock(&t->mu);
+}
+
+void
+node_attr(struct node *n, struct node_attr *out)
+{
+	mutex_lock(&n->t->mu);
+	*out = (struct node_attr){ n->ino, n->dir, n->exact, n->size, n->mtime_ns };
+	mutex_unlock(&n->t->mu);
+}
+
+void
+node_opened(struct node *n, int delta)
+{
+	mutex_lock(&n->t->mu);
+	n->opens += (uint32_t)delta;
+	mutex_unlock(&n->t->mu);
+}
+
+bool
+node_is_open(struct node *n)
+{
+	bool open;
+
+	mutex_lock(&n->t->mu);
+	open = n->opens > 0;
+	mutex_unlock(&n->t->mu);
+	return open;
+}
+
+struct view *
+node_view(const struct node *n)
+{
+	return n->view;
+}
+
+/* Names of a node never change and its parents live as long as it does: no lock is needed to walk up. */
+static int
+add_names(const struct node *n, bool to_root, struct buf *out, struct err *e)
+{
+	int r;
+
+	if (n->parent == NULL || (!to_root && n->view_root))
+		return 0;
+	r = add_names(n->parent, to_root, out, e);
+	if (r == 0 && (out->n > 0 || to_root))
+		r = buf_add_str(out, "/", e);
+	return r == 0 ? buf_add_str(out, n->name, e) : r;
+}
+
+int
+node_path(struct node *n, struct buf *out, struct err *e)
+{
+	buf_reset(out);
+	return add_names(n, false, out, e);
+}
+
+int
+node_full_path(struct node *n, struct buf *out, struct err *e)
+{
+	buf_reset(out);
+	return n->parent == NULL ? buf_add_str(out, "/", e) : add_names(n, true, out, e);
+}
+
+const char *
+node_etag(const struct node *n)
+{
+	return etag_of(n);
+}
+
+struct view_record *
+node_record(const struct node *n)
+{
+	return n->dir ? NULL : n->record;
+}
+
+struct node *
+node_parent(struct node *n)
+{
+	return n->parent != NULL ? n->parent : n;
+}
+
+const char *
+node_name(const struct node *n)
+{
+	return n->name;
+}
+
