@@ -24,10 +24,15 @@ check_there(struct store *store, struct deadline d, struct err *e)
 {
 	const struct store_list_sink nobody = { .entry = ignore_entry };
 	AUTO_BUF cursor;
+	int r;
 
 	buf_init(&cursor, CURSOR_MAX);
 	if (!store->listable)
 		return 0;
+	r = store_list(store, span_of(NULL, 0), false, 1, &cursor, nobody, d, e);
+	if (r != -EOPNOTSUPP)
+		return r;
+	err_clear(e); /* a whole account lists its containers only */
 	return store_list(store, span_of(NULL, 0), true, 1, &cursor, nobody, d, e);
 }
 

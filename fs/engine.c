@@ -12,7 +12,7 @@ static const struct {
 	const char *name;
 	unsigned threads;
 } lanes[N_LANES] = {
-	[LANE_META] = { "meta", 64 },
+	[LANE_META] = { "meta", 256 },
 	[LANE_OPEN] = { "open", 256 },
 	[LANE_UNWRAP] = { "unwrap", 64 },
 	[LANE_DATA] = { "data", 512 },

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/num.h"
 #include "fs/names.h"
 
 enum { STORM = 8, STORM_SHARE = 2500 }; /* stale names of one directory within a second: list it again; more of a large one */
+enum { STORM_PATIENCE_S = 5 };
 enum { PATH_BYTES_MAX = 16 << 10 };
 
 int64_t
@@ -235,7 +237,20 @@ list_again(struct node *dir, struct deadline d, struct err *e)
 	return r;
 }
 
-/* Whether this caller should list the directory again for all; others wait until it is done. */
+/* Waits while somebody lists the directory again, but not for long: a name can be asked for by itself. */
+static void
+await_storm_locked(struct node *dir)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += STORM_PATIENCE_S;
+	while (dir->d->refreshing)
+		if (pthread_cond_clockwait(&dir->t->refreshed, &dir->t->mu, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
+			return;
+}
+
+/* Whether this caller should list the directory again for all. */
 static bool
 join_storm(struct node *dir, bool known)
 {
@@ -244,9 +259,8 @@ join_storm(struct node *dir, bool known)
 	bool lead = false;
 
 	mutex_lock(&t->mu);
-	while (dir->d->refreshing)
-		(void)pthread_cond_wait(&t->refreshed, &t->mu);
-	if (known && dir->d->listed) {
+	await_storm_locked(dir);
+	if (known && dir->d->listed && !dir->d->refreshing) {
 		if (now - dir->d->storm_since_ns > NS_PER_S) {
 			dir->d->storm_since_ns = now;
 			dir->d->storm = 0;
