@@ -15,7 +15,7 @@ backend/net/client.h net_
 '
 build=${BUILD:-build}
 
-make -s BUILD="$build" all >/dev/null || {
+env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s BUILD="$build" all >/dev/null || {
 	echo "symbols: the program does not build"
 	exit 1
 }

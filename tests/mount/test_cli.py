@@ -284,6 +284,20 @@ def test_get_never_writes_outside_the_target(run, dirstore, keys, tmp_path):
     assert sorted(tree(tmp_path / "box" / "out").values()) == sorted(n.encode() for n in names)
 
 
+def test_get_goes_on_beside_a_directory_that_cannot_be_made(run, dirstore, keys, tmp_path):
+    """A link where a directory should be is not followed, and costs what is below it, not its neighbours."""
+    for name in ("a", "b/x", "c/y", "d"):
+        dirstore.put(name, *seal.seal(name.encode(), KEK, "2.0"))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b").symlink_to(tmp_path / "elsewhere")
+    done = run("get", "-r", dirstore.source, tmp_path / "out", env=keys)
+    assert done.returncode == 1
+    assert text(done.stderr).count("azcryptfs: get:") == 1 and "b: " in text(done.stderr)
+    assert tree(tmp_path / "out") == {"a": b"a", "c/y": b"c/y", "d": b"d"}
+    assert tree(tmp_path / "elsewhere") == {}
+
+
 def test_get_shows_a_bar_on_a_terminal_only(store, keys, tmp_path):
     main, side = pty.openpty()
     done = subprocess.Popen(

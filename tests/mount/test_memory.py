@@ -6,14 +6,15 @@ import subprocess
 
 import pytest
 
+from tests.support.process import SLOW
 from tests.support.sealed import KEK, vm
 from tests.support import seal
 
 MIB = 1 << 20
 MEMORY = 64 * MIB
 ENTRIES = 20_000
-# What the sanitizers add is theirs.
-SANITIZED = any("SANITIZE" in k or k in ("ASAN_OPTIONS", "TSAN_OPTIONS") for k in os.environ) or "AZC_WRAPPER" in os.environ
+# A build that sanitizers or valgrind slow down is also one whose memory is mostly theirs.
+SANITIZED = SLOW > 1 or "AZC_WRAPPER" in os.environ
 
 
 def assert_bounded(m, what):
@@ -74,6 +75,7 @@ def test_handles_are_small(local):
     descriptors = len(os.listdir(f"/proc/{m.daemon.pid}/fd"))
     handles = [m.open("x") for _ in range(900)]
     assert len(os.listdir(f"/proc/{m.daemon.pid}/fd")) <= descriptors + 16
-    assert vm(m.daemon.pid, "VmRSS") - before < 900 * 4096 + 8 * MIB
+    if not SANITIZED:
+        assert vm(m.daemon.pid, "VmRSS") - before < 900 * 4096 + 8 * MIB
     for handle in handles:
         os.close(handle.fd)

@@ -17,6 +17,7 @@ from tests.support import cloud, seal
 from tests.support.cloud import STORAGE, VAULT
 from tests.support.expect import failure, unreadable
 from tests.support.mount import errno_of
+from tests.support.process import wait_until
 
 ALGORITHMS = ("RSA-OAEP", "RSA-OAEP-256", "A256KW")
 PLAIN = seal.random_plaintext("vault", 100_000)
@@ -423,6 +424,21 @@ def test_local_keys_and_a_vault_serve_side_by_side(shelf, put, vault, keys_file)
     m = shelf(f"keys={keys_file(local)}")
     assert (m.read("local"), m.read("remote")) == (b"local", b"remote")
     assert len(cloud.asked(vault)) == 1
+
+
+def test_a_signal_ends_a_mount_whose_vault_wants_quiet(shelf, put, vault):
+    """Who waits for a throttling vault is woken: an end takes no longer for it."""
+    put("x", cloud.add_key(vault))
+    m = shelf("timeout=40")
+    vault.throttle_for(30, retry_after=30)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(errno_of, m.read, "x")
+        wait_until(lambda: cloud.asked(vault), 10, "a question to the vault")
+        time.sleep(0.3)
+        began = time.monotonic()
+        m.stop()
+        assert time.monotonic() - began < 8
+        assert reader.result() is not None
 
 
 def test_interrupting_a_reader_that_waits_for_the_vault(shelf, put, vault):

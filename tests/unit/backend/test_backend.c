@@ -291,7 +291,7 @@ what_is_wrong_with_keys_or_vaults_is_said_at_the_start(void **state)
 		{ { .keys = no_file }, ENOENT },
 		{ { .keys = no_file, .vaults = good_vault }, ENOENT },
 		{ { .vaults = good_vault, .vault_credential = "magic" }, EINVAL },
-
+		{ { .vault_credential = "magic" }, EINVAL },
 	};
 
 	(void)state;

@@ -94,6 +94,11 @@ static const struct {
 	{ "a connection string of another address", ACCT "/c",
 	  .connection = "BlobEndpoint=https://custom.example;SharedAccessSignature=sig=C",
 	  .no = EINVAL },
+	{ "a connection string's SAS never goes to another address",
+	  "blob:https://elsewhere.example/acct/c",
+	  .connection = "AccountName=acct;SharedAccessSignature=sig=C", .no = EINVAL },
+	{ "nor without TLS", "http://acct.blob.core.windows.net/c",
+	  .connection = "AccountName=acct;SharedAccessSignature=sig=C", .no = EINVAL },
 	{ "the emulator's connection string", AZURITE "/c",
 	  .connection = "UseDevelopmentStorage=true", .kind = STORAGE_KEY,
 	  .secret = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/"
@@ -144,6 +149,8 @@ the_order_of_credentials_is_kept(void **state)
 		r = credentials_pick_storage(&env, wanted ? &connection : NULL, &cfg, &src, &c, &e);
 		if (r != -picks[i].no)
 			fail_msg("%s: %d %s", picks[i].label, r, e.text);
+		if (r == -EINVAL && picks[i].credential != NULL)
+			assert_non_null(strstr(e.text, "option credential: "));
 		if (r == 0) {
 			assert_int_equal(c.kind, picks[i].kind);
 			assert_int_equal(c.single, picks[i].single);
@@ -196,6 +203,8 @@ the_vault_has_its_own_credential_or_the_common_one(void **state)
 		struct err e = { 0 };
 
 		assert_int_equal(credentials_pick_vault(&cfg, &kind, &e), -cases[i].no);
+		if (cases[i].no != 0)
+			assert_non_null(strstr(e.text, "option vault_credential: "));
 		assert_int_equal(kind, cases[i].kind);
 	}
 }

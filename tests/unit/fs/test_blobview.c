@@ -22,6 +22,7 @@
 #include "crypto/kek.h"
 #include "crypto/order.h"
 #include "fs/blobview.h"
+#include "fs/v1guard.h"
 #include "tests/support/sealer.h"
 
 enum { MIB = 1 << 20, PLAIN_MAX = 10 * MIB };
@@ -418,6 +419,77 @@ v1_sizes_are_learnt_at_open(void **state)
 	}
 }
 
+/*
+ * A service that tells two versions under one ETag must not have the bytes of the one shown to
+ * readers of the other.
+ */
+static void
+two_versions_under_one_etag_are_never_mixed(void **state)
+{
+	struct blobview_config clear = usual;
+	struct view_file *first, *second;
+	char envelope[2048];
+	uint8_t byte[16];
+	struct err e = { 0 };
+	size_t n;
+
+	(void)state;
+	clear.show_unencrypted = true;
+	put_sealed("sealed", 9 * MIB, 4 * MIB);
+	put_object("clear", plain, 1028, NULL);
+	open_view("", &clear);
+	assert_int_equal(open_name("sealed", &first, &e), 0);
+	serial -= 2;
+	make_envelope(PROTOCOL_V2_1, kid, 4 * MIB, envelope); /* another wrapped key */
+	put_object("sealed", stored, 9 * MIB + 3 * REGION_OVERHEAD, envelope);
+	assert_int_equal(open_name("sealed", &second, &e), -EIO);
+	assert_string_equal(e.event, "net.protocol");
+	err_clear(&e);
+	assert_int_equal(view_read_wait(first, 5 * MIB, byte, 16, soon(), &n, &e), 0);
+	assert_memory_equal(byte, plain + 5 * MIB, 16);
+	view_close(first);
+
+	assert_int_equal(open_name("clear", &first, &e), 0);
+	put_sealed("clear", 1000, 4 * MIB);
+	assert_int_equal(open_name("clear", &second, &e), -EIO);
+	assert_string_equal(e.event, "net.protocol");
+	view_close(first);
+	close_view();
+}
+
+/* The padding of a V1 blob can be asked for by reads as well as by opens. */
+static void
+reads_spend_the_failure_budget_of_v1_too(void **state)
+{
+	static const uint8_t iv[16];
+	struct blobview_config v1 = usual;
+	struct view_file *f;
+	char envelope[2048];
+	uint8_t byte[16];
+	struct err e = { 0 };
+	size_t n;
+
+	(void)state;
+	v1.v1_read = true;
+	put_v1("v1", 4 * MIB + 100);
+	open_view("", &v1);
+	assert_int_equal(open_name("v1", &f, &e), 0);
+	serial--;
+	make_envelope(PROTOCOL_V1, kid, 0, envelope);
+	n = sealer_cbc_padded(cek.k, iv, plain, 4 * MIB + 100, stored);
+	stored[n - CBC_BLOCK - 1] ^= 0x55;
+	put_object("v1", stored, n, envelope);
+	for (unsigned i = 0; i < 2 * V1_FAILURES_MAX; i++) {
+		const bool spent = i >= V1_FAILURES_MAX;
+
+		assert_int_equal(view_read_wait(f, 4 * MIB, byte, 16, soon(), &n, &e), spent ? -EACCES : -EIO);
+		assert_string_equal(e.event, spent ? "policy.v1_quarantine" : "integrity.v1");
+		err_clear(&e);
+	}
+	view_close(f);
+	close_view();
+}
+
 static const struct {
 	const char *script;
 	size_t n;
@@ -553,6 +625,8 @@ main(void)
 		WITH(a_version_that_goes_while_it_is_open_is_estale_where_it_was_not_read),
 		WITH(what_policy_refuses_is_refused_with_advice),
 		WITH(v1_sizes_are_learnt_at_open),
+		WITH(two_versions_under_one_etag_are_never_mixed),
+		WITH(reads_spend_the_failure_budget_of_v1_too),
 		WITH(a_fault_is_told_and_over_when_its_cause_is),
 		WITH(a_directory_hides_a_blob_of_its_name_behind_a_mark),
 	};

@@ -179,6 +179,24 @@ write_file(const char *path, const char *text, mode_t mode)
 	assert_int_equal(close(fd), 0);
 }
 
+/* As an archive or rsync does it: another file of the same size and the same time. */
+static void
+replace_file(const char *path, const char *text)
+{
+	char other[200];
+	struct stat st;
+
+	(void)snprintf(other, sizeof(other), "%s.new", path);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, strlen(text));
+	assert_int_equal(close(open(other, O_WRONLY | O_CREAT | O_EXCL, 0600)), 0);
+	write_file(other, text, 0600);
+	assert_int_equal(utimensat(AT_FDCWD, other,
+				   (const struct timespec[]){ st.st_atim, st.st_mtim }, 0),
+			 0);
+	assert_int_equal(rename(other, path), 0);
+}
+
 static void
 a_renewed_sas_file_is_read_again(void **state)
 {
@@ -196,6 +214,9 @@ a_renewed_sas_file_is_read_again(void **state)
 	write_file(path, "sig=second\n", 0600);
 	assert_int_equal(url_with(auth, "https://h/c", url, sizeof(url), &e), 0);
 	assert_string_equal(url, "https://h/c?sig=second");
+	replace_file(path, "sig=third!\n");
+	assert_int_equal(url_with(auth, "https://h/c", url, sizeof(url), &e), 0);
+	assert_string_equal(url, "https://h/c?sig=third!");
 	write_file(path, "sig=open to all\n", 0644);
 	assert_int_equal(url_with(auth, "https://h/c", url, sizeof(url), &e), -EACCES);
 	assert_null(strstr(e.text, "open to all"));

@@ -88,23 +88,53 @@ no_session_key_is_written(void **state)
 	peer_stop(p);
 }
 
+static int
+status_of(struct http_client *c, const char *url, bool direct)
+{
+	struct http_request req = {
+		.method = "GET", .url = url, .direct = direct, .max_body = 64
+	};
+	AUTO_HTTP_RESPONSE r;
+	struct err e = { 0 };
+	AUTO_BUF body;
+
+	http_response_init(&r);
+	buf_init(&body, 64);
+	if (http_call(c, NULL, &req, http_sink_to_buf(&body), deadline_in(10 * NS_PER_S), &r, &e) <
+	    0)
+		fail_msg("%s: %s", url, e.text);
+	return r.status;
+}
+
+/*
+ * Plain http to this machine is allowed because it does not leave it: so no proxy ever gets it.
+ * 192.0.2.1 is nobody's address.
+ */
 static void
 a_proxy_is_used_only_when_asked_for(void **state)
 {
 	static const struct peer_reply refusing[] = {
 		{ .text = "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n" }
 	};
+	static const char *const allowed[] = { "192.0.2.1", NULL };
 	struct peer *p = peer_start(&(struct peer_config){ PEER_SCRIPT(hi) });
 	struct peer *proxy = peer_start(&(struct peer_config){ PEER_SCRIPT(refusing) });
-	const struct http_config none = { 0 }, from_env = { .proxy = "env" },
-				 named = { .proxy = peer_url(proxy) };
+	const struct http_config none = { 0 },
+				 from_env = { .proxy = "env", .allow_http = allowed },
+				 named = { .proxy = peer_url(proxy), .allow_http = allowed };
 	const struct {
 		const struct http_config *cfg;
+		const char *url;
 		bool direct;
 		int status;
 	} rows[] = {
-		{ &none, false, 200 },	{ &from_env, false, 403 }, { &from_env, true, 200 },
-		{ &named, false, 403 }, { &named, true, 200 },
+		{ &none, peer_url(p), false, 200 },
+		{ &from_env, "http://192.0.2.1/x", false, 403 },
+		{ &from_env, peer_url(p), false, 200 },
+		{ &from_env, peer_url(p), true, 200 },
+		{ &named, "http://192.0.2.1/x", false, 403 },
+		{ &named, peer_url(p), false, 200 },
+		{ &named, peer_url(p), true, 200 },
 	};
 	static const char *const variables[] = { "http_proxy", "HTTPS_PROXY", "ALL_PROXY" };
 
@@ -113,18 +143,14 @@ a_proxy_is_used_only_when_asked_for(void **state)
 		assert_int_equal(setenv(variables[i], peer_url(proxy), 1), 0);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct http_client *c = client_of(rows[i].cfg);
-		struct call_result out;
+		int status;
 
 		/* An exception in the environment is none for a proxy that was named. */
 		if (rows[i].cfg == &named)
-			assert_int_equal(setenv("no_proxy", "127.0.0.1", 1), 0);
-
-		call(c, NULL, p, "/x", (struct http_request){ .direct = rows[i].direct },
-		     10 * NS_PER_S, &out);
-		assert_int_equal(out.rc, 0);
-		if (out.r.status != rows[i].status)
-			fail_msg("row %zu: %d", i, out.r.status);
-		call_clear(&out);
+			assert_int_equal(setenv("no_proxy", "192.0.2.1", 1), 0);
+		status = status_of(c, rows[i].url, rows[i].direct);
+		if (status != rows[i].status)
+			fail_msg("row %zu: %d", i, status);
 		http_client_free(c);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(variables); i++)
@@ -132,6 +158,39 @@ a_proxy_is_used_only_when_asked_for(void **state)
 	assert_int_equal(unsetenv("no_proxy"), 0);
 	peer_stop(proxy);
 	peer_stop(p);
+}
+
+static void
+what_cannot_be_a_proxy_or_an_authority_is_refused_by_name(void **state)
+{
+	static const struct {
+		struct http_config cfg;
+		int no;
+		const char *says;
+	} cases[] = {
+		{ { .ca_file = "/nonexistent/ca.pem" }, ENOENT, "ca_file" },
+		{ { .proxy = "ftp://h:1" }, EINVAL, "proxy" },
+		{ { .proxy = "socks5://h:1" }, EINVAL, "proxy" },
+		{ { .proxy = "h:1" }, EINVAL, "proxy" },
+		{ { .proxy = "http://user:secret@h:1" }, EINVAL, "proxy" },
+		{ { .proxy = "http://h:1/" }, 0, NULL },
+		{ { .proxy = "https://h" }, 0, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct http_client *c = NULL;
+		struct err e = { 0 };
+		int r = http_client_new(&cases[i].cfg, &c, &e);
+
+		if (r != -cases[i].no)
+			fail_msg("case %zu: %d %s", i, r, e.text);
+		if (r < 0) {
+			assert_non_null(strstr(e.text, cases[i].says));
+			assert_null(strstr(e.text, "secret"));
+		}
+		http_client_free(c);
+	}
 }
 
 /* A token source over a peer that hands out one token. */
@@ -194,6 +253,7 @@ main(void)
 		cmocka_unit_test(only_a_good_certificate_is_believed),
 		cmocka_unit_test(the_named_authority_is_the_only_one),
 		cmocka_unit_test(a_proxy_is_used_only_when_asked_for),
+		cmocka_unit_test(what_cannot_be_a_proxy_or_an_authority_is_refused_by_name),
 		cmocka_unit_test(a_token_never_reaches_another_host),
 	};
 	int fd = mkstemp(key_log);

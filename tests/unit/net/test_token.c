@@ -235,6 +235,35 @@ the_metadata_service_is_probed_once(void **state)
 	tear_down(&f);
 }
 
+/* Machines of other clouds have a service at that address, too; Azure's answers a probe with 400. */
+static void
+the_metadata_service_of_another_cloud_is_passed_over(void **state)
+{
+	static const struct peer_reply replies[] = {
+		{ .text = REPLY("401 Unauthorized", "0", "") },
+		{ .text = REPLY("403 Forbidden", "0", "") },
+		{ .text = REPLY("404 Not Found", "0", "") },
+	};
+	char *before = copy(getenv("PATH"));
+
+	(void)state;
+	assert_int_equal(setenv("PATH", "/nonexistent", 1), 0);
+	for (size_t i = 0; i < ARRAY_LEN(replies); i++) {
+		struct fixture f;
+
+		set_up(&f, &replies[i], 1);
+		free(f.env.imds_host);
+		f.env.imds_host = copy(peer_url(f.p));
+		make_source(&f, CREDENTIAL_CHAIN);
+		assert_int_equal(get(&f, NULL), -EACCES);
+		assert_non_null(strstr(f.e.text, "cli: the Azure CLI (az) is not installed"));
+		assert_int_equal(peer_requests(f.p), 1);
+		tear_down(&f);
+	}
+	assert_int_equal(setenv("PATH", before, 1), 0);
+	free(before);
+}
+
 /* A directory with a program "az" in front of the path; its text is a shell script. */
 static char *
 plant_az(const char *script)
@@ -720,6 +749,7 @@ main(void)
 		FAKE(a_federated_token_is_read_for_each_request),
 		FAKE(an_app_asks_its_own_endpoint),
 		FAKE(the_metadata_service_is_probed_once),
+		FAKE(the_metadata_service_of_another_cloud_is_passed_over),
 		REAL(the_cli_is_asked_without_a_shell),
 		REAL(a_cli_that_hangs_is_killed_at_the_deadline),
 		FAKE(without_any_credential_the_answer_says_what_was_tried),
