@@ -291,13 +291,11 @@ add_vaults(struct backend *b, const struct backend_config *cfg, struct providers
 {
 	enum credential_kind kind = CREDENTIAL_CHAIN;
 	struct http_client *http = NULL;
-	int r;
+	int r = credentials_pick_vault(cfg, &kind, e);
 
-	if (count(cfg->vaults) == 0)
-		return 0;
-	r = credentials_pick_vault(cfg, &kind, e);
-	if (r == 0)
-		r = client_for(b, cfg, FOR_KEYS, &http, e);
+	if (r != 0 || count(cfg->vaults) == 0)
+		return r;
+	r = client_for(b, cfg, FOR_KEYS, &http, e);
 	if (r == 0)
 		r = vault_provider_new(http, &b->identity, (int)kind, cfg->vaults, &all->p[all->n],
 				       e);

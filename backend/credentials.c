@@ -73,13 +73,16 @@ check_account(const char *account, const struct source *src, const char *where, 
 		       account, src->account);
 }
 
-/* By account, or by the address it names. */
+/*
+ * By the address it names, or by the account: a signature made with the account's key is good for
+ * one request, but a SAS is sent as it is, and goes nowhere else.
+ */
 static int
 check_connection(const struct connection *c, const struct source *src, struct err *e)
 {
 	if (strcasecmp(c->endpoint, src->service) == 0)
 		return 0;
-	if (c->account == NULL)
+	if (c->account == NULL || (c->key == NULL && strcmp(c->account, src->account) == 0))
 		return err_set(e, EINVAL,
 			       "the connection string is for %.120s, but SOURCE is at %.120s",
 			       c->endpoint, src->service);
@@ -148,6 +151,14 @@ use_connection(const struct connection *connection, const struct source *src,
 }
 
 static int
+parse_kind(const char *option, const char *name, enum credential_kind *out, struct err *e)
+{
+	int r = credential_kind_parse(name, out, e);
+
+	return r < 0 ? err_in(e, "option %s", option) : 0;
+}
+
+static int
 use_named(const char *name, const struct source *src, struct storage_credential *c, struct err *e)
 {
 	if (strcasecmp(name, ANONYMOUS) == 0) {
@@ -156,10 +167,11 @@ use_named(const char *name, const struct source *src, struct storage_credential 
 	}
 	if (!src->https)
 		return err_set(e, EINVAL,
-			       "credential=%.40s needs https: tokens never travel in the clear",
+			       "option credential: %.40s needs https: tokens never travel in the "
+			       "clear",
 			       name);
 	c->kind = STORAGE_TOKEN;
-	return credential_kind_parse(name, &c->entra, e);
+	return parse_kind("credential", name, &c->entra, e);
 }
 
 static int
@@ -230,12 +242,10 @@ storage_credential_clear(struct storage_credential *c)
 int
 credentials_pick_vault(const struct backend_config *cfg, enum credential_kind *out, struct err *e)
 {
-	const char *name = cfg->vault_credential;
-
-	if (name == NULL && cfg->credential != NULL && strcasecmp(cfg->credential, ANONYMOUS) != 0)
-		name = cfg->credential;
-	if (name != NULL)
-		return credential_kind_parse(name, out, e);
+	if (cfg->vault_credential != NULL)
+		return parse_kind("vault_credential", cfg->vault_credential, out, e);
+	if (cfg->credential != NULL && strcasecmp(cfg->credential, ANONYMOUS) != 0)
+		return parse_kind("credential", cfg->credential, out, e);
 	*out = CREDENTIAL_CHAIN;
 	return 0;
 }

@@ -10,30 +10,37 @@
 enum { CURSOR_MAX = 64 << 10 };
 
 static int
-ignore_entry(void *arg, const struct store_entry *entry, struct err *e)
+see_entry(void *arg, const struct store_entry *entry, struct err *e)
 {
-	(void)arg;
 	(void)entry;
 	(void)e;
+	*(bool *)arg = true;
 	return 0;
 }
 
-/* One listing of one entry: finds what is wrong with the name, the network and the credential. */
+/*
+ * One listing of one entry: finds what is wrong with the name, the network and the credential.  A
+ * container may be empty, a single blob must be there.
+ */
 static int
 check_there(struct store *store, struct deadline d, struct err *e)
 {
-	const struct store_list_sink nobody = { .entry = ignore_entry };
+	const bool single = !store->listable;
+	bool any = false;
+	const struct store_list_sink sink = { .entry = see_entry, .arg = &any };
 	AUTO_BUF cursor;
 	int r;
 
 	buf_init(&cursor, CURSOR_MAX);
-	if (!store->listable)
-		return 0;
-	r = store_list(store, span_of(NULL, 0), false, 1, &cursor, nobody, d, e);
+	r = store_list(store, span_of(NULL, 0), false, 1, &cursor, sink, d, e);
+	if (r == 0 && single && !any) {
+		(void)err_set(e, ENOENT, "the blob does not exist");
+		return err_mark(e, "remote.gone", NULL);
+	}
 	if (r != -EOPNOTSUPP)
 		return r;
 	err_clear(e); /* a whole account lists its containers only */
-	return store_list(store, span_of(NULL, 0), true, 1, &cursor, nobody, d, e);
+	return store_list(store, span_of(NULL, 0), true, 1, &cursor, sink, d, e);
 }
 
 /*

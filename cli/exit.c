@@ -17,6 +17,7 @@ exit_code_of(int no)
 	case ENOENT:
 		return EXIT_NOT_FOUND;
 	case EACCES:
+	case ELOOP: /* a file with secrets is a link */
 		return EXIT_DENIED;
 	case ENOKEY:
 		return EXIT_KEY;

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "base/num.h"
 #include "cli/command.h"
@@ -55,18 +56,26 @@ keep(struct found *f, void *p, struct err *e)
 	return 0;
 }
 
-/* A directory is made at once, and listed later. */
+/*
+ * A directory is made at once, and listed later; one that cannot be made is told of, and its
+ * neighbours go on.
+ */
 static int
 see_dir(struct get *g, const char *below, struct err *e)
 {
-	char *kept = strdup(below);
-	int r = kept == NULL ? err_set(e, ENOMEM, "out of memory") : keep(&g->dirs, kept, e);
+	struct err why = { 0 };
+	char *kept;
+	int r;
 
-	if (r < 0) {
-		free(kept);
-		return r;
+	if (target_make_dir(g->fetch.root, below, &why) < 0) {
+		fetch_failed(&g->fetch, below, &why);
+		return 0;
 	}
-	return target_make_dir(g->fetch.root, below, e);
+	kept = strdup(below);
+	r = kept == NULL ? err_set(e, ENOMEM, "out of memory") : keep(&g->dirs, kept, e);
+	if (r < 0)
+		free(kept);
+	return r;
 }
 
 static int
@@ -131,35 +140,55 @@ list_dir(struct get *g, const char *from, struct err *e)
 	return r;
 }
 
-/* One directory; a failure is told, and the rest goes on. */
-static void
-walk_one(struct get *g, const char *below)
+static int
+walk_one(struct get *g, const char *below, struct err *e)
 {
 	const char *top = buf_str(&g->fetch.t->path);
 	char *from = below[0] == '\0' ? strdup(top) : command_join(top, below);
-	struct err e = { 0 };
 	int r;
 
 	g->dir = below;
-	r = from == NULL ? err_set(&e, ENOMEM, "out of memory") : list_dir(g, from, &e);
-	if (r < 0 && !atomic_load(&g->fetch.stopped))
-		fetch_failed(&g->fetch, below[0] != '\0' ? below : g->fetch.t->shown, &e);
+	r = from == NULL ? err_set(e, ENOMEM, "out of memory") : list_dir(g, from, e);
 	free(from);
+	return r;
 }
 
 static void
-walk(struct get *g)
+tell(struct get *g, const char *what, const struct err *e)
 {
-	walk_one(g, "");
+	if (!atomic_load(&g->fetch.stopped))
+		fetch_failed(&g->fetch, what, e);
+}
+
+/* A directory that fails is told of, and the rest goes on. */
+static void
+walk_below(struct get *g)
+{
 	while (g->dirs.n > 0) {
 		char *dir = g->dirs.p[--g->dirs.n];
+		struct err e = { 0 };
 
-		if (!atomic_load(&g->fetch.stopped))
-			walk_one(g, dir);
+		if (!atomic_load(&g->fetch.stopped) && walk_one(g, dir, &e) < 0)
+			tell(g, dir, &e);
 		free(dir);
 	}
+}
+
+/* Where the top itself cannot be listed at all, that is the failure of the command. */
+static int
+walk(struct get *g, struct err *e)
+{
+	struct err why = { 0 };
+	int r = walk_one(g, "", &why);
+
+	if (r < 0 && g->dirs.n == 0 && atomic_load(&g->fetch.progress.files_total) == 0)
+		*e = why;
+	else if (r < 0)
+		tell(g, g->fetch.t->shown, &why);
+	walk_below(g);
 	free(g->dirs.p);
 	free(g->page.p);
+	return -e->no;
 }
 
 /* ---- the ticker: the bar, and signals ---- */
@@ -191,8 +220,10 @@ tick(void *arg)
 		mutex_unlock(&f->mu);
 		if (ended)
 			break;
-		if (sigtimedwait(&set, NULL, &pause) > 0 && !atomic_exchange(&f->stopped, true))
+		if (sigtimedwait(&set, NULL, &pause) > 0 && !atomic_exchange(&f->stopped, true)) {
+			clock_stop();
 			backend_stop(g->context.backend);
+		}
 	}
 	return NULL;
 }
@@ -278,14 +309,16 @@ get_tree(struct get *g, const char *target, struct err *e)
 		r = command_is_dir(g->fetch.t, &dir, e);
 	if (r < 0)
 		return r;
-	if (!dir)
+	if (!dir) {
+		g->fetch.many = false;
 		return get_single(g, target, e);
+	}
 	r = target_open_dir(target, &g->fetch.root, e);
 	if (r < 0)
 		return r;
-	walk(g);
+	r = walk(g, e);
 	atomic_store(&g->fetch.progress.total_known, true);
-	return 0;
+	return r;
 }
 
 static int

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "cli/command.h"
 #include "cli/exit.h"
@@ -101,6 +102,7 @@ on_ready(void *arg)
 static void
 on_stop(void *arg)
 {
+	clock_stop();
 	backend_stop(((struct mounting *)arg)->backend);
 }
 

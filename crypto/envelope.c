@@ -317,6 +317,23 @@ envelope_parse(struct span json, struct envelope *out, struct err *e)
 	return 0;
 }
 
+int
+envelope_copy(const struct envelope *from, struct envelope *out, struct err *e)
+{
+	struct envelope env = *from;
+
+	env.kid = strdup(from->kid);
+	env.wrapped = malloc(from->n_wrapped + 1);
+	if (env.kid == NULL || env.wrapped == NULL) {
+		envelope_clear(&env);
+		return err_set(e, ENOMEM, "out of memory");
+	}
+	if (from->n_wrapped > 0)
+		memcpy(env.wrapped, from->wrapped, from->n_wrapped);
+	*out = env;
+	return 0;
+}
+
 void
 envelope_clear(struct envelope *env)
 {

@@ -61,6 +61,8 @@ struct envelope {
  * writer makes it, but the format is sound there); 0, negative, fractional, string, > 2^30 are not.
  */
 int envelope_parse(struct span json, struct envelope *out, struct err *e) MUST_CHECK;
+/* A copy that the caller clears.  -ENOMEM. */
+int envelope_copy(const struct envelope *from, struct envelope *out, struct err *e) MUST_CHECK;
 void envelope_clear(struct envelope *env);
 
 /* "2.0", "RSA-OAEP" ...; static strings. */

@@ -66,6 +66,8 @@ remember_bad(struct region_stream *s, const char *event, const char *why, struct
 {
 	struct bad_regions *b = &s->bad;
 
+	if (b->n == BAD_REGIONS_MAX)
+		return 0;
 	if (b->n == s->bad_room) {
 		const size_t room = s->bad_room == 0 ? BAD_FIRST : 2 * s->bad_room;
 		uint64_t *at = reallocarray(b->at, room, sizeof(*at)); /* not secret */

@@ -19,8 +19,10 @@
 
 /*
  * Regions of a span that failed: numbers within the blob, ascending.  Empty in all but damaged
- * blobs.
+ * blobs.  When there are BAD_REGIONS_MAX, no more are noted and all after the last count as failed:
+ * a hostile blob of tiny regions must not take many times its own memory.
  */
+enum { BAD_REGIONS_MAX = 4096 };
 struct bad_regions {
 	uint64_t *at; /* owned */
 	size_t n;

@@ -41,7 +41,10 @@ copy_with_key(const struct envelope *from, const uint8_t *wrapped, struct envelo
 	return 0;
 }
 
-/* Remembers where the key stands; a text that spells it in another way (escapes) makes no template. */
+/*
+ * Remembers where the key stands; a text with escapes, which may spell it in another way, makes no
+ * template.
+ */
 static void
 remember(struct envelope_template *t, struct span json, const struct envelope *env)
 {
@@ -51,7 +54,7 @@ remember(struct envelope_template *t, struct span json, const struct envelope *e
 
 	buf_init(&key, 2 * ENVELOPE_WRAPPED_MAX);
 	envelope_template_clear(t);
-	if (env->protocol == PROTOCOL_V1 ||
+	if (env->protocol == PROTOCOL_V1 || memchr(json.p, '\\', json.n) != NULL ||
 	    base64_encode(BASE64_STANDARD, span_of(env->wrapped, env->n_wrapped), &key, &ignored) < 0)
 		return;
 	at = memmem(json.p, json.n, key.p, key.n);

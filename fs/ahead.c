@@ -44,6 +44,7 @@ ahead_note(struct ahead *a, const struct ahead_read *r)
 	s->next = u64_max(s->next, r->off + r->len);
 	s->run += r->len;
 	plan.sequential = known || r->off == 0;
+	plan.stream = (unsigned)(s - a->stream);
 	if (!known)
 		return plan;
 	if (r->waited && s->depth * 2 <= r->depth_max && s->horizon > 0)
@@ -56,4 +57,13 @@ ahead_note(struct ahead *a, const struct ahead_read *r)
 	}
 	s->horizon = plan.end;
 	return plan;
+}
+
+void
+ahead_cut(struct ahead *a, const struct ahead_plan *plan, uint64_t reached)
+{
+	struct stream *s = &a->stream[plan->stream];
+
+	if (reached < plan->end && s->horizon == plan->end)
+		s->horizon = reached;
 }

@@ -32,6 +32,7 @@ struct ahead {
 struct ahead_plan {
 	uint64_t first, end;
 	bool sequential; /* the read continued a stream (or began one at offset 0) */
+	unsigned stream; /* which one */
 };
 
 struct ahead_read {
@@ -45,5 +46,8 @@ struct ahead_read {
 
 /* Notes a read. */
 struct ahead_plan ahead_note(struct ahead *a, const struct ahead_read *r);
+
+/* Only spans before `reached` could be asked for: the rest of the plan is left for a later read. */
+void ahead_cut(struct ahead *a, const struct ahead_plan *plan, uint64_t reached);
 
 #endif

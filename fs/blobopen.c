@@ -210,16 +210,19 @@ static int
 make_version(struct opening *o, struct found f, struct key_ref *key, struct err *e)
 {
 	struct version_info info = {
-		.store = o->v->store, .name = o->name, .etag = f.etag, .clear = f.clear,
-		.recover_order = o->v->cfg.recover_order, .kid = o->env.kid != NULL ? o->env.kid : "",
+		.store = o->v->store, .name = o->name, .etag = f.etag, .env = f.clear ? NULL : &o->env,
+		.recover_order = o->v->cfg.recover_order,
 	};
 	int r;
 
-	o->version = version_find(engine_spans(o->v->engine), o->v->store, o->name, f.etag);
+	if (o->version == NULL)
+		o->version = version_find(engine_spans(o->v->engine), o->v->store, o->name, f.etag);
 	if (o->version != NULL)
-		return 0;
+		return version_check(o->version, info.env, f.stored_size, e);
+	if (!f.clear && o->env.protocol == PROTOCOL_V1)
+		info.v1 = o->v->v1;
 	r = make_layout(o, &f, &info.layout, e);
-	if (r == 0 && o->env.kid != NULL && o->env.protocol == PROTOCOL_V1)
+	if (r == 0 && info.v1 != NULL)
 		r = learn_v1_size(o, f.etag, key, &info.layout, e);
 	return r < 0 ? r : version_get(engine_spans(o->v->engine), &info, &o->version, e);
 }
@@ -248,6 +251,22 @@ report_change(struct opening *o, const struct store_entry *entry, struct err *e)
 	return err_mark(e, "remote.changed", NULL);
 }
 
+/* Nothing has changed: what the listing said is the truth. */
+static int
+trust_record(struct opening *o, struct err *e)
+{
+	const struct blob_record *rec = blob_record_of(o->record);
+	const struct found f = { o->etag, rec->stored_size, rec->state != BLOB_SEALED, rec->page_blob };
+	struct key_ref *key = NULL;
+	int r;
+
+	envelope_clear(&o->env);
+	r = rec->state == BLOB_SEALED ? blob_record_envelope(rec, &o->env, e) : 0;
+	if (r == 0)
+		r = wait_key(o, &key, e);
+	return r < 0 ? r : make_version(o, f, key, e);
+}
+
 /* ---- the whole blob in one GET ---- */
 
 static int
@@ -270,7 +289,7 @@ whole_begin(void *arg, const struct store_entry *entry, struct err *e)
 		r = start_unwrap(o, &o->env, e);
 	if (r == 0)
 		r = wait_key(o, &key, e);
-	if (r == 0 && o->version == NULL)
+	if (r == 0)
 		r = make_version(o, found_entry(entry), key, e);
 	if (r == 0 && o->fill == NULL && version_layout(o->version)->n_spans == 1)
 		r = span_fill_new(o->version, 0, key, o->deadline, &o->fill, e);
@@ -299,7 +318,9 @@ get_whole(struct opening *o, uint64_t stored_size, bool cached, struct err *e)
 	bool same = false;
 	int r = store_get(o->v->store, &get, (struct store_get_sink){ whole_begin, whole_data, o }, &same, o->deadline, e);
 
-	if (r == 0 && !same && o->fill != NULL) {
+	if (r == 0 && same)
+		return trust_record(o, e);
+	if (r == 0 && o->fill != NULL) {
 		r = span_fill_finish(o->fill, e);
 		if (r == 0)
 			o->fill = NULL;
@@ -326,22 +347,6 @@ head_entry(void *arg, const struct store_entry *entry, struct err *e)
 	if (r == 0)
 		r = wait_key(o, &key, e);
 	return r < 0 ? r : make_version(o, found_entry(entry), key, e);
-}
-
-/* Nothing has changed: what the listing said is the truth. */
-static int
-trust_record(struct opening *o, struct err *e)
-{
-	const struct blob_record *rec = blob_record_of(o->record);
-	const struct found f = { o->etag, rec->stored_size, rec->state != BLOB_SEALED, rec->page_blob };
-	struct key_ref *key = NULL;
-	int r;
-
-	envelope_clear(&o->env);
-	r = rec->state == BLOB_SEALED ? blob_record_envelope(rec, &o->env, e) : 0;
-	if (r == 0)
-		r = wait_key(o, &key, e);
-	return r < 0 ? r : make_version(o, f, key, e);
 }
 
 static int

@@ -12,6 +12,7 @@
 enum { KID_BUCKETS = 256 };
 
 struct kid_text {
+	struct kid_table *table;
 	struct kid_text *chain;
 	unsigned refs; /* guarded by the table's mu */
 	char s[];
@@ -56,18 +57,22 @@ slot(struct kid_table *t, const char *kid)
 	return at;
 }
 
+/* *bytes: what was allocated for it, 0 when it was known. */
 static struct kid_text *
-kid_get(struct kid_table *t, const char *kid)
+kid_get(struct kid_table *t, const char *kid, size_t *bytes)
 {
+	const size_t n = sizeof(struct kid_text) + strlen(kid) + 1;
 	struct kid_text **at, *k;
 
 	mutex_lock(&t->mu);
 	at = slot(t, kid);
 	k = *at;
+	*bytes = k == NULL ? n : 0;
 	if (k == NULL) {
-		k = calloc(1, sizeof(*k) + strlen(kid) + 1);
+		k = calloc(1, n);
 		if (k != NULL) {
 			memcpy(k->s, kid, strlen(kid) + 1);
+			k->table = t;
 			*at = k;
 		}
 	}
@@ -78,10 +83,13 @@ kid_get(struct kid_table *t, const char *kid)
 }
 
 static void
-kid_put(struct kid_table *t, struct kid_text *k)
+kid_put(struct kid_text *k)
 {
+	struct kid_table *t;
+
 	if (k == NULL)
 		return;
+	t = k->table;
 	mutex_lock(&t->mu);
 	if (--k->refs == 0) {
 		*slot(t, k->s) = k->chain;
@@ -96,15 +104,17 @@ record_free(struct view_record *base)
 	struct blob_record *r = (struct blob_record *)(void *)base;
 
 	free(r->packed);
-	kid_put(r->table, r->kid);
+	kid_put(r->kid);
 	free(r);
 }
 
 static int
-remember_envelope(struct blob_record *r, struct envelope_template *like, struct span json, struct err *e)
+remember_envelope(struct blob_record *r, struct kid_table *t, struct envelope_template *like, struct span json,
+		  struct err *e)
 {
 	struct err ignored = { 0 };
 	AUTO_ENVELOPE env = { 0 };
+	size_t kid_bytes;
 	int rc;
 
 	rc = like != NULL ? envelope_template_parse(like, json, &env, &ignored) : envelope_parse(json, &env, &ignored);
@@ -112,12 +122,12 @@ remember_envelope(struct blob_record *r, struct envelope_template *like, struct 
 		r->state = BLOB_BROKEN;
 		return 0;
 	}
-	r->kid = kid_get(r->table, env.kid);
+	r->kid = kid_get(t, env.kid, &kid_bytes);
 	if (r->kid == NULL)
 		return err_set(e, ENOMEM, "out of memory");
 	rc = envelope_pack(&env, 0, &r->packed, e);
 	if (rc == 0)
-		r->base.bytes += (unsigned)envelope_packed_size(r->packed);
+		r->base.bytes += (unsigned)(envelope_packed_size(r->packed) + kid_bytes);
 	return rc;
 }
 
@@ -131,7 +141,6 @@ blob_record_new(struct kid_table *t, struct envelope_template *like, const struc
 	if (r == NULL)
 		return err_set(e, ENOMEM, "out of memory");
 	r->base = (struct view_record){ .free = record_free, .refs = 1, .bytes = sizeof(*r) + 16 };
-	r->table = t;
 	r->stored_size = entry->size;
 	r->page_blob = entry->type == STORE_PAGE;
 	r->archived = entry->archived;
@@ -140,7 +149,7 @@ blob_record_new(struct kid_table *t, struct envelope_template *like, const struc
 	else if (entry->envelope.p == NULL)
 		r->state = BLOB_UNENCRYPTED;
 	else
-		rc = remember_envelope(r, like, entry->envelope, e);
+		rc = remember_envelope(r, t, like, entry->envelope, e);
 	if (rc < 0) {
 		record_free(&r->base);
 		return rc;

@@ -28,7 +28,6 @@ struct blob_record {
 	uint64_t stored_size;
 	struct packed_envelope *packed; /* BLOB_SEALED */
 	struct kid_text *kid;		/* BLOB_SEALED */
-	struct kid_table *table;
 	uint8_t state; /* enum blob_state */
 	bool page_blob, archived;
 };

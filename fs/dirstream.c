@@ -11,6 +11,7 @@
 struct dirpage {
 	struct dirstream_entry *entry;
 	size_t n, room;
+	int64_t came_ns;
 };
 
 enum ahead_state { AHEAD_NONE, AHEAD_RUNNING, AHEAD_DONE };
@@ -160,8 +161,10 @@ list_page(struct node *dir, struct dirstream *s, struct dirpage *into, struct de
 
 	buf_init(&path, 64 << 10);
 	r = node_path(dir, &path, e);
-	return r < 0 ? r : view_list(node_view(dir), buf_str(&path), &s->cursor, (struct view_sink){ keep_entry, into },
-				     d, e);
+	if (r == 0)
+		r = view_list(node_view(dir), buf_str(&path), &s->cursor, (struct view_sink){ keep_entry, into }, d, e);
+	into->came_ns = clock_now_ns();
+	return r;
 }
 
 static void
@@ -223,7 +226,7 @@ next_page(struct op *op, struct dirstream *s, struct err *e)
 		fetch_ahead(op, s);
 	} else {
 		s->complete = true;
-		tree_listing_done(op->node, s->start_ns);
+		tree_listing_done(op->node, dirstream_listing(s));
 	}
 	return 0;
 }
@@ -265,8 +268,8 @@ dirstream_ready(const struct dirstream *s, uint64_t at)
 	return s->complete || (at >= s->first && at < s->first + s->page.n);
 }
 
-int64_t
-dirstream_start_ns(const struct dirstream *s)
+struct tree_listing
+dirstream_listing(const struct dirstream *s)
 {
-	return s->start_ns;
+	return (struct tree_listing){ s->start_ns, s->page.came_ns };
 }

@@ -36,7 +36,7 @@ int dirstream_entry(struct op *op, struct dirstream *s, uint64_t at, const struc
 /* Whether entry number `at` is at hand, or known not to be there: dirstream_entry would not wait. */
 bool dirstream_ready(const struct dirstream *s, uint64_t at);
 
-/* When this listing began. */
-int64_t dirstream_start_ns(const struct dirstream *s);
+/* When this listing began, and its page came. */
+struct tree_listing dirstream_listing(const struct dirstream *s);
 
 #endif

@@ -196,18 +196,23 @@ node_missing_slot(struct node *dir, const char *name, uint64_t *number)
 
 /* The node that stands for item in dir from now on, with one reference. */
 struct node *
-node_update_locked(struct node *dir, const char *name, const struct view_item *item, int64_t fresh_until_ns, bool must)
+node_update_locked(struct node *dir, const char *name, const struct view_item *item, struct learnt l, bool must)
 {
 	struct tree *t = dir->t;
 	struct view_item named = *item;
 	struct node *old = *node_slot_locked(t, dir, name), *n;
 	uint64_t number;
 
+	if (old != NULL && old->learnt_ns > l.at_ns) { /* a page of a listing may have waited long for its reader */
+		old->refs++;
+		return old;
+	}
 	named.name = name;
 	node_missing_slot(dir, name, &number)->until_ns = 0;
 	if (old != NULL && old->dir == item->dir && strcmp(etag_of(old), item->etag) == 0) {
 		old->refs++;
-		old->fresh_until_ns = fresh_until_ns;
+		old->learnt_ns = l.at_ns;
+		old->fresh_until_ns = l.fresh_until_ns;
 		return old;
 	}
 	n = node_new_locked(t, dir, dir->view, &named, must);
@@ -215,23 +220,28 @@ node_update_locked(struct node *dir, const char *name, const struct view_item *i
 		return NULL;
 	if (old != NULL)
 		node_unlink_locked(old);
-	n->fresh_until_ns = fresh_until_ns;
+	n->learnt_ns = l.at_ns;
+	n->fresh_until_ns = l.fresh_until_ns;
 	node_link_locked(n);
 	if (old != NULL)
 		node_release_locked(old);
 	return n;
 }
 
+int64_t
+node_fresh_until_locked(const struct node *n)
+{
+	const struct directory *d = n->parent != NULL ? n->parent->d : NULL;
+
+	if (d != NULL && n->linked && n->learnt_ns >= d->list_start_ns && d->list_until_ns > n->fresh_until_ns)
+		return d->list_until_ns;
+	return n->fresh_until_ns;
+}
+
 bool
 node_fresh_locked(const struct node *n)
 {
-	const int64_t now = clock_now_ns();
-	const struct directory *d = n->parent != NULL ? n->parent->d : NULL;
-
-	if (now < n->fresh_until_ns)
-		return true;
-	return d != NULL && now < d->list_until_ns && n->linked &&
-	       n->fresh_until_ns - n->t->attr_timeout_ns >= d->list_start_ns;
+	return clock_now_ns() < node_fresh_until_locked(n);
 }
 
 /* ---- what others may ask ---- */

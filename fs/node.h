@@ -24,7 +24,7 @@ struct node {
 		struct directory *d;	    /* directories: what listing them has told */
 	};
 	uint64_t ino, size;
-	int64_t mtime_ns, fresh_until_ns;
+	int64_t mtime_ns, learnt_ns, fresh_until_ns;
 	uint32_t refs;		   /* references of this process: children, handles, work */
 	uint32_t lookups;	   /* what the kernel counts */
 	uint32_t bytes;		   /* charged to the budget */
@@ -79,9 +79,23 @@ void node_release_locked(struct node *n);
 /* Keeps a node for a while: the kernel has been told ESTALE and will look it up right away, and must not be sent in circles. */
 void node_keep_locked(struct node *n);
 
-/* The node that stands for item in dir from now on, with one reference. */
-struct node *node_update_locked(struct node *dir, const char *name, const struct view_item *item, int64_t fresh_until_ns,
+/* Of which moment an attribute tells, and until when it may be shown. */
+struct learnt {
+	int64_t at_ns, fresh_until_ns;
+};
+static inline struct learnt
+learnt_now(const struct tree *t)
+{
+	const int64_t now = clock_now_ns();
+
+	return (struct learnt){ now, now + t->attr_timeout_ns };
+}
+
+/* The node that stands for item in dir from now on, with one reference: another's, if more was learnt of the name later. */
+struct node *node_update_locked(struct node *dir, const char *name, const struct view_item *item, struct learnt l,
 				bool must);
+/* Its own time, or that of a listing which has confirmed it. */
+int64_t node_fresh_until_locked(const struct node *n);
 bool node_fresh_locked(const struct node *n);
 /* Where it is remembered that the name was looked for in vain; *number is the name's. */
 struct missing *node_missing_slot(struct node *dir, const char *name, uint64_t *number);

@@ -58,13 +58,13 @@ add_node(struct fs *fs, struct reply *rp, struct node *n, uint64_t next)
 }
 
 static bool
-add_entry(struct op *op, struct reply *rp, const struct dirstream_entry *x, int64_t start_ns, uint64_t next)
+add_entry(struct op *op, struct reply *rp, const struct dirstream_entry *x, struct tree_listing l, uint64_t next)
 {
 	const struct view_item item = {
 		.name = x->name, .dir = x->dir, .exact = x->exact, .size = x->size, .mtime_ns = x->mtime_ns,
 		.etag = x->name + strlen(x->name) + 1, .record = x->record,
 	};
-	struct node *n = rp->plus && node_view(op->node) != NULL ? tree_listed(op->node, &item, start_ns) : NULL;
+	struct node *n = rp->plus && node_view(op->node) != NULL ? tree_listed(op->node, &item, l) : NULL;
 	struct node_attr dir;
 	bool fits;
 
@@ -99,7 +99,7 @@ fill_reply(struct op *op, struct dirstream *s, struct reply *rp, struct err *e)
 		r = dirstream_entry(op, s, at, &x, e);
 		if (r < 0)
 			break;
-		fits = add_entry(op, rp, x, dirstream_start_ns(s), at + 1);
+		fits = add_entry(op, rp, x, dirstream_listing(s), at + 1);
 		at += fits;
 	}
 	return r == -ENODATA ? 0 : r;

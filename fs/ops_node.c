@@ -332,6 +332,12 @@ submit_xattr(fuse_req_t req, struct node *n, const char *name, size_t size)
 		return;
 	op->size = size;
 	op->name = name != NULL ? strdup(name) : NULL;
+	if (name != NULL && op->name == NULL) {
+		const struct err e = { .no = ENOMEM };
+
+		op_fail(op, "getxattr", &e);
+		return;
+	}
 	op_submit(op, LANE_META, run_xattr);
 }
 

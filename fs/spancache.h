@@ -41,8 +41,10 @@ struct cached {
 struct version {
 	struct spans *s;
 	struct store *store;
-	char *name, *etag, *kid;
+	char *name, *etag;
 	bool clear;
+	struct envelope env; /* unless clear */
+	struct v1guard *v1;  /* borrowed; NULL: not V1 */
 	struct layout layout;
 	struct region_order order;
 	atomic_bool moved_reported;
@@ -62,6 +64,8 @@ struct spans {
 	uint64_t ready_bytes; /* of READY spans */
 	uint64_t ready_max; /* beyond this the oldest go: the page cache above holds the same bytes
 			     */
+	uint64_t unread_bytes; /* of those fetched ahead that nobody has read yet */
+	uint64_t parked_bytes; /* held by reads that wait for another span */
 	unsigned ahead_in_flight;
 	int64_t first_byte_ns; /* how long the store takes to begin an answer, smoothed; 0: unknown
 				*/
@@ -74,6 +78,18 @@ void version_ref(struct version *v);
 /* Drops a reference; a version to be destroyed (outside the lock) is returned. */
 struct version *version_drop_locked(struct version *v);
 void version_destroy(struct version *v);
+/* Fetched ahead, and nobody has read of it yet. */
+static inline bool
+spans_unread(const struct cached *c)
+{
+	return c->ahead && !c->used;
+}
+/* The key id, for failures; "" when clear. */
+static inline const char *
+version_kid(const struct version *v)
+{
+	return v->clear ? "" : v->env.kid;
+}
 /* What region_order=recover lets through is said once for each version. */
 void version_report_moved(struct version *v);
 
@@ -108,5 +124,7 @@ struct cached *spans_load_locked(struct version *v, uint64_t number, bool ahead,
 
 /* Serves a parked read, or parks it again. */
 void spans_read_step(struct view_read *r);
+/* A parked read goes on, or ends: what it held meanwhile no longer counts as parked. */
+void spans_unpark_locked(struct view_read *r);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "fs/spancache.h"
+#include "fs/v1guard.h"
 
 /* ---- loading ---- */
 
@@ -47,6 +48,21 @@ load_data(void *arg, struct span piece, struct err *e)
 	return fill_data(&l->fill, piece, e);
 }
 
+/* V1's padding check is an oracle wherever it is asked: a read spends the same budget as an open. */
+static int
+verdict(struct load *l, struct err *e)
+{
+	const struct version *v = l->c->v;
+	int r = v->v1 != NULL ? v1guard_begin(v->v1, v->name, e) : 0;
+
+	if (r < 0)
+		return r;
+	r = fill_end(&l->fill, e);
+	if (v->v1 != NULL)
+		v1guard_end(v->v1, v->name, r < 0);
+	return r;
+}
+
 static int
 fetch(struct load *l, struct err *e)
 {
@@ -71,29 +87,39 @@ fetch(struct load *l, struct err *e)
 		e->no = ESTALE;
 		r = -ESTALE;
 	}
-	return r < 0 ? r : fill_end(&l->fill, e);
+	return r < 0 ? r : verdict(l, e);
 }
 
 /*
- * Waiters of a failed load: those with time left, whose load was nobody's or ran on another's
- * deadline, try again.
+ * Waiters of a failed load: those with time left, whose load was nobody's, ran on another's
+ * deadline or began before they had the file open, try again.
  */
 static bool
-may_try_again(const struct view_read *r, const struct err *e, bool was_ahead)
+may_try_again(const struct view_read *r, const struct err *e, bool not_theirs)
 {
-	return (was_ahead || e->no == ETIMEDOUT) && e->no != ECANCELED &&
-	       deadline_left_ns(r->deadline) > 100 * NS_PER_MS;
+	return (not_theirs || e->no == ETIMEDOUT) && deadline_left_ns(r->deadline) > 100 * NS_PER_MS;
 }
 
 static void
-wake_waiters(struct view_read *list, const struct err *e, bool was_ahead)
+unpark(struct view_read *r)
+{
+	struct spans *s = ((struct version *)r->view_data)->s;
+
+	mutex_lock(&s->mu);
+	spans_unpark_locked(r);
+	mutex_unlock(&s->mu);
+}
+
+static void
+wake_waiters(struct view_read *list, const struct err *e, bool not_theirs)
 {
 	while (list != NULL) {
 		struct view_read *r = list;
 
 		list = r->next;
 		r->next = NULL;
-		if (e->no != 0 && !may_try_again(r, e, was_ahead)) {
+		if (e->no != 0 && !may_try_again(r, e, not_theirs)) {
+			unpark(r);
 			r->e = *e;
 			r->done(r);
 		} else {
@@ -123,12 +149,14 @@ publish(struct cached *c, struct load *l, const struct err *e)
 {
 	struct spans *s = c->v->s;
 	struct view_read *waiters;
-	bool was_ahead = c->ahead;
+	bool not_theirs;
 
 	mutex_lock(&s->mu);
 	waiters = reversed(c->waiters);
 	c->waiters = NULL;
-	if (was_ahead)
+	/* Fetched ahead, or begun for a file that was closed and is open again by now. */
+	not_theirs = c->ahead || (l->key == NULL && c->v->key != NULL);
+	if (c->ahead)
 		s->ahead_in_flight--;
 	if (e->no == 0) {
 		c->block = l->fill.block;
@@ -144,7 +172,7 @@ publish(struct cached *c, struct load *l, const struct err *e)
 	if (e->no == 0) {
 		l->fill.block = (struct span_block){ NULL, 0 };
 		l->fill.bad = (struct bad_regions){ 0 };
-		wake_waiters(waiters, e, was_ahead);
+		wake_waiters(waiters, e, not_theirs);
 		mutex_lock(&s->mu);
 		c->holds--;
 		mutex_unlock(&s->mu);
@@ -153,7 +181,7 @@ publish(struct cached *c, struct load *l, const struct err *e)
 		struct err why = *e;
 
 		spans_drop(s, c);
-		wake_waiters(waiters, &why, was_ahead);
+		wake_waiters(waiters, &why, not_theirs);
 	}
 }
 
@@ -178,7 +206,7 @@ run_load(struct pool_job *job)
 		.deadline = c->deadline,
 	};
 	if (fetch(&l, &e) < 0) {
-		err_key(&e, v->kid);
+		err_key(&e, version_kid(v));
 		(void)err_in(&e, "etag %s, span %llu", v->etag, (unsigned long long)c->number);
 	}
 	version_report_moved(v);
@@ -292,7 +320,7 @@ span_fill_finish(struct span_fill *f, struct err *e)
 		r = -e->no;
 	}
 	if (r < 0) {
-		err_key(e, f->v->kid);
+		err_key(e, version_kid(f->v));
 		return r;
 	}
 	c = calloc(1, sizeof(*c));

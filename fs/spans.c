@@ -35,6 +35,8 @@ bad_region_in(const struct cached *c, const struct layout *l, uint64_t from, uin
 		if (begin < to && begin + l->region_len > from)
 			return (int64_t)c->bad.at[i];
 	}
+	if (c->bad.n == BAD_REGIONS_MAX && to > c->bad.at[c->bad.n - 1] * l->region_len)
+		return (int64_t)((to - 1) / l->region_len);
 	return -1;
 }
 
@@ -57,7 +59,7 @@ add_piece(struct view_read *r, const struct cached *c, uint64_t from, uint64_t t
 				      (long long)bad);
 			(void)err_mark(&r->e, event, c->bad.first.advice);
 		}
-		err_key(&r->e, c->v->kid);
+		err_key(&r->e, version_kid(c->v));
 		(void)err_in(&r->e, "etag %s", c->v->etag);
 		return false;
 	}
@@ -126,13 +128,41 @@ start_missing_locked(struct view_read *r, uint64_t i, uint64_t last, struct cach
 	}
 }
 
-/* A parked read holds nothing, or readers could hold all memory and wait for each other. */
 static void
 let_go_locked(struct view_read *r)
 {
 	for (unsigned i = 0; i < r->n_held; i++)
 		((struct cached *)r->held[i])->holds--;
 	r->n_held = 0;
+}
+
+/*
+ * A read that waits for its second span keeps the first one, or two of them could go round in
+ * circles throwing out each other's.  But all those together hold a part of the memory only, or
+ * they could wait for each other for ever.
+ */
+static void
+keep_or_let_go_locked(struct view_read *r)
+{
+	struct spans *s = read_version(r)->s;
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < r->n_held; i++)
+		bytes += ((struct cached *)r->held[i])->block.n;
+	if (s->parked_bytes > 0 &&
+	    s->parked_bytes + bytes > budget_limit(engine_budget(s->g), BUDGET_DATA) / 4) {
+		let_go_locked(r);
+		return;
+	}
+	r->parked = bytes;
+	s->parked_bytes += bytes;
+}
+
+void
+spans_unpark_locked(struct view_read *r)
+{
+	read_version(r)->s->parked_bytes -= r->parked;
+	r->parked = 0;
 }
 
 /*
@@ -146,22 +176,22 @@ hold_spans_locked(struct view_read *r, struct cached **submit, unsigned *n_submi
 	const uint64_t first = r->off / v->layout.span_len,
 		       last = (read_end(r) - 1) / v->layout.span_len;
 
-	for (uint64_t i = first; i <= last; i++) {
+	spans_unpark_locked(r);
+	for (uint64_t i = first + r->n_held; i <= last; i++) {
 		struct cached *c = *spans_find_locked(v, i);
 
 		if (c != NULL && c->state == READY) {
 			c->holds++;
 			c->touches += !r->sequential;
-			c->used = true;
 			spans_touch_locked(v->s, c);
 			r->held[r->n_held++] = c;
 			continue;
 		}
-		let_go_locked(r);
 		start_missing_locked(r, i, last, submit, n_submit);
 		c = *spans_find_locked(v, i);
 		if (c == NULL)
 			return NO_MEMORY;
+		keep_or_let_go_locked(r);
 		r->next = c->waiters;
 		c->waiters = r;
 		return PARKED;
@@ -208,15 +238,33 @@ spans_read_step(struct view_read *r)
 	}
 }
 
+/*
+ * One budget for the mount: what was fetched ahead and waits for a reader takes half of the cache
+ * at most, but one span always may.
+ */
+static bool
+may_fetch_ahead_locked(const struct version *v)
+{
+	const struct spans *s = v->s;
+	const uint64_t span = u64_min(v->layout.span_len, v->layout.plain_size);
+	const uint64_t ahead = s->unread_bytes + s->ahead_in_flight * span;
+
+	if (s->ahead_in_flight >= AHEAD_IN_FLIGHT)
+		return false;
+	return ahead == 0 || ahead + span <= s->ready_max / 2;
+}
+
 /* Fetches ahead what the plan says, as far as the mount's share of such loads goes. */
 static unsigned
-start_ahead_locked(struct version *v, const struct ahead_plan *plan, struct cached **submit)
+start_ahead_locked(struct version *v, struct ahead *ahead, const struct ahead_plan *plan,
+		   struct cached **submit)
 {
 	struct spans *s = v->s;
 	const struct deadline d = deadline_in(engine_timeout_ns(s->g));
+	uint64_t i;
 	unsigned n = 0;
 
-	for (uint64_t i = plan->first; i < plan->end && s->ahead_in_flight < AHEAD_IN_FLIGHT; i++) {
+	for (i = plan->first; i < plan->end && may_fetch_ahead_locked(v); i++) {
 		if (*spans_find_locked(v, i) != NULL)
 			continue;
 		submit[n] = spans_load_locked(v, i, true, d);
@@ -225,6 +273,7 @@ start_ahead_locked(struct version *v, const struct ahead_plan *plan, struct cach
 		n++;
 		s->stats.ahead_loads++;
 	}
+	ahead_cut(ahead, plan, i);
 	return n;
 }
 
@@ -261,16 +310,10 @@ spans_read(struct version *v, struct ahead *ahead, struct view_read *r)
 
 	plan = ahead_note(ahead, &note);
 	r->sequential = plan.sequential;
+	n = start_ahead_locked(v, ahead, &plan, submit);
 	mutex_unlock(&s->mu);
-	v = read_version(r);
-	version_ref(v); /* the read may be answered, and its file closed, before the rest is asked
-			   for */
-	spans_read_step(r);
-	mutex_lock(&s->mu);
-	n = start_ahead_locked(v, &plan, submit);
-	mutex_unlock(&s->mu);
+	spans_read_step(r); /* from here on the read may be answered, and its file closed */
 	submit_loads(s->g, submit, n);
-	version_put(v);
 }
 
 void

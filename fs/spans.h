@@ -33,19 +33,24 @@ struct version_info {
 	struct store *store; /* borrowed; outlives the version */
 	const char *name;    /* store name */
 	const char *etag;
-	bool clear;	     /* not encrypted: bytes are passed on as they are (unencrypted=show) */
+	const struct envelope *env; /* copied; NULL: not encrypted, bytes are passed on as they are (unencrypted=show) */
 	bool recover_order;
-	struct layout layout; /* clear: stored_size, plain_size, span_len, n_spans are used */
-	const char *kid;     /* for failures; "" when clear */
+	struct layout layout; /* not encrypted: stored_size, plain_size, span_len, n_spans are used */
+	struct v1guard *v1;  /* borrowed; V1: spends the failure budget of name */
 };
 
 struct version; /* opaque, reference counted */
 
 /*
- * The version of that store, name and ETag: the live one, or a new one made from info.  While somebody has it open it
+ * The version of that store, name and ETag: the live one (if version_check agrees), or a new one made from info.  While somebody has it open it
  * holds a content key: version_open counts an opener and hands it one (NULL when clear), version_close takes the opener away.
  */
 int version_get(struct spans *s, const struct version_info *info, struct version **out, struct err *e) MUST_CHECK;
+/*
+ * Whether a live version is of that envelope (NULL: not encrypted) and stored size.  -EIO (event "net.protocol") when the service
+ * says two things of one ETag: bytes of the one must not reach readers of the other.
+ */
+int version_check(const struct version *v, const struct envelope *env, uint64_t stored_size, struct err *e) MUST_CHECK;
 void version_put(struct version *v);
 void version_open(struct version *v, struct key_ref *key);
 void version_close(struct version *v);

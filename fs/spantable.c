@@ -52,6 +52,8 @@ static void
 lru_remove_locked(struct spans *s, struct cached *c)
 {
 	s->ready_bytes -= c->block.n;
+	if (spans_unread(c))
+		s->unread_bytes -= c->block.n;
 	*(c->older != NULL ? &c->older->newer : &s->oldest) = c->newer;
 	*(c->newer != NULL ? &c->newer->older : &s->newest) = c->older;
 	c->older = c->newer = NULL;
@@ -61,6 +63,8 @@ void
 spans_ready_locked(struct spans *s, struct cached *c)
 {
 	s->ready_bytes += c->block.n;
+	if (spans_unread(c))
+		s->unread_bytes += c->block.n;
 	c->older = s->newest;
 	c->newer = NULL;
 	*(s->newest != NULL ? &s->newest->newer : &s->oldest) = c;
@@ -71,6 +75,7 @@ void
 spans_touch_locked(struct spans *s, struct cached *c)
 {
 	lru_remove_locked(s, c);
+	c->used = true;
 	spans_ready_locked(s, c);
 }
 

@@ -12,6 +12,7 @@
 #include "fs/node.h"
 
 enum { LISTING_GRACE = 4 }; /* an entry of a long listing is looked at only when the rest of it has come */
+static const int64_t LISTING_MAX_NS = 60 * NS_PER_S; /* beyond it is the reader who is slow */
 
 /* ---- making and freeing the tree ---- */
 
@@ -160,34 +161,44 @@ tree_forget(struct node *n, uint64_t times)
 
 /* ---- listings ---- */
 
+/* How long a listing has taken, up to its page. */
+static int64_t
+listing_took(struct tree_listing l)
+{
+	const int64_t took = l.page_ns - l.start_ns;
+
+	return took < LISTING_MAX_NS ? took : LISTING_MAX_NS;
+}
+
 struct node *
-tree_listed(struct node *dir, const struct view_item *item, int64_t start_ns)
+tree_listed(struct node *dir, const struct view_item *item, struct tree_listing l)
 {
 	struct tree *t = dir->t;
-	const int64_t now = clock_now_ns(), until = now + t->attr_timeout_ns + LISTING_GRACE * (now - start_ns);
+	const int64_t until = l.page_ns + t->attr_timeout_ns + LISTING_GRACE * listing_took(l);
 	struct node *n;
 
 	mutex_lock(&t->mu);
-	if (dir->d->list_start_ns != start_ns) {
-		dir->d->list_start_ns = start_ns;
+	if (dir->d->list_start_ns != l.start_ns) {
+		dir->d->list_start_ns = l.start_ns;
 		dir->d->entries = 0;
 	}
 	dir->d->entries++;
-	n = node_update_locked(dir, item->name, item, t->attr_timeout_ns > 0 ? until : 0, false);
+	n = node_update_locked(dir, item->name, item, (struct learnt){ l.page_ns, t->attr_timeout_ns > 0 ? until : 0 }, false);
 	mutex_unlock(&t->mu);
 	return n;
 }
 
 void
-tree_listing_done(struct node *dir, int64_t start_ns)
+tree_listing_done(struct node *dir, struct tree_listing l)
 {
 	struct tree *t = dir->t;
-	const int64_t now = clock_now_ns();
+	const int64_t took = listing_took(l);
 
 	mutex_lock(&t->mu);
 	dir->d->listed = true;
-	dir->d->list_start_ns = start_ns;
-	dir->d->list_until_ns = now + (int64_t)u64_max((uint64_t)t->attr_timeout_ns, (uint64_t)(now - start_ns));
+	dir->d->list_start_ns = l.start_ns;
+	dir->d->list_until_ns =
+		t->attr_timeout_ns > 0 ? l.page_ns + (took > t->attr_timeout_ns ? took : t->attr_timeout_ns) : 0;
 	mutex_unlock(&t->mu);
 }
 
@@ -199,7 +210,7 @@ tree_replace(struct node *n, const struct view_item *now)
 
 	mutex_lock(&t->mu);
 	if (n->parent != NULL)
-		fresh = node_update_locked(n->parent, n->name, now, clock_now_ns() + t->attr_timeout_ns, true);
+		fresh = node_update_locked(n->parent, n->name, now, learnt_now(t), true);
 	if (fresh != NULL)
 		node_keep_locked(fresh);
 	mutex_unlock(&t->mu);

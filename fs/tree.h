@@ -79,16 +79,22 @@ int tree_lookup(struct node *dir, const char *name, struct deadline d, struct no
 /* Whether the node's attributes may be shown as they are. */
 bool tree_fresh(struct node *n);
 
+/* When a listing began, and when the page at hand came: its reader may be slow, and the page old. */
+struct tree_listing {
+	int64_t start_ns, page_ns;
+};
+
 /* Asks again.  -ESTALE when the name now means another version, -ENOENT when it is gone. */
 int tree_refresh(struct node *n, struct deadline d, struct err *e) MUST_CHECK;
 
 /*
  * The node for an entry that a listing of dir gave (one reference), or NULL when there is no memory for it.  The
- * listing began at start_ns: the longer it takes, the longer what it gives is fresh.
+ * longer the listing takes, the longer what it gives is fresh, counted from when its page came.  What has been learnt of the name
+ * since then stands.
  */
-struct node *tree_listed(struct node *dir, const struct view_item *item, int64_t start_ns);
-/* A listing of dir that began at start_ns is complete: what it gave is fresh for at least as long again. */
-void tree_listing_done(struct node *dir, int64_t start_ns);
+struct node *tree_listed(struct node *dir, const struct view_item *item, struct tree_listing l);
+/* The listing is complete: what it gave is fresh for at least as long again. */
+void tree_listing_done(struct node *dir, struct tree_listing l);
 
 /* For how long the node's attributes may be shown from now on: 0 when they must be asked for. */
 int64_t tree_fresh_ns(struct node *n);

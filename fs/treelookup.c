@@ -22,11 +22,9 @@ tree_fresh_ns(struct node *n)
 	int64_t left;
 
 	mutex_lock(&n->t->mu);
-	left = !node_fresh_locked(n) ? 0 : (int64_t)u64_max((uint64_t)(n->fresh_until_ns - now), 1);
-	if (left > 0 && n->fresh_until_ns < now)
-		left = n->parent->d->list_until_ns - now;
+	left = node_fresh_until_locked(n) - now;
 	mutex_unlock(&n->t->mu);
-	return left;
+	return left > 0 ? left : 0;
 }
 
 bool
@@ -132,7 +130,7 @@ static void
 confirm_parents_locked(struct node *n)
 {
 	for (struct node *up = n->parent; up != NULL && !up->view_root && !node_fresh_locked(up); up = up->parent)
-		up->fresh_until_ns = clock_now_ns() + n->t->attr_timeout_ns;
+		up->fresh_until_ns = (up->learnt_ns = clock_now_ns()) + n->t->attr_timeout_ns;
 }
 
 static int
@@ -144,7 +142,7 @@ receive_item(void *arg, const struct view_item *item, struct err *e)
 	if (rc->node != NULL)
 		return 0;
 	mutex_lock(&t->mu);
-	rc->node = node_update_locked(rc->dir, rc->name, item, clock_now_ns() + t->attr_timeout_ns, true);
+	rc->node = node_update_locked(rc->dir, rc->name, item, learnt_now(t), true);
 	if (rc->node != NULL)
 		confirm_parents_locked(rc->node);
 	mutex_unlock(&t->mu);
@@ -211,7 +209,7 @@ keep_fresh(void *arg, const struct view_item *item, struct err *e)
 	(void)e;
 	mutex_lock(&t->mu);
 	if (*node_slot_locked(t, dir, item->name) != NULL) /* only what is known already: this is no listing for anybody */
-		n = node_update_locked(dir, item->name, item, clock_now_ns() + t->attr_timeout_ns, false);
+		n = node_update_locked(dir, item->name, item, learnt_now(t), false);
 	mutex_unlock(&t->mu);
 	if (n != NULL)
 		node_unref(n);
@@ -233,7 +231,7 @@ list_again(struct node *dir, struct deadline d, struct err *e)
 			r = view_list(dir->view, buf_str(&path), &cursor, (struct view_sink){ keep_fresh, dir }, d, e);
 	} while (r == 0 && cursor.n > 0);
 	if (r == 0)
-		tree_listing_done(dir, start);
+		tree_listing_done(dir, (struct tree_listing){ start, clock_now_ns() });
 	return r;
 }
 

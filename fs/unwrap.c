@@ -38,19 +38,6 @@ run(struct pool_job *job)
 	unwrap_put(u);
 }
 
-static int
-copy_envelope(const struct envelope *from, struct envelope *to, struct err *e)
-{
-	struct packed_envelope *packed;
-	int r = envelope_pack(from, 0, &packed, e);
-
-	if (r < 0)
-		return r;
-	r = envelope_unpack(packed, from->kid, to, e);
-	free(packed);
-	return r;
-}
-
 int
 unwrap_start(struct engine *g, struct keyring *keys, const struct envelope *env, struct deadline d, struct unwrap **out,
 	     struct err *e)
@@ -60,7 +47,7 @@ unwrap_start(struct engine *g, struct keyring *keys, const struct envelope *env,
 
 	if (u == NULL)
 		return err_set(e, ENOMEM, "out of memory");
-	r = copy_envelope(env, &u->env, e);
+	r = envelope_copy(env, &u->env, e);
 	if (r < 0) {
 		free(u);
 		return r;

@@ -28,7 +28,7 @@ version_destroy(struct version *v)
 	key_ref_put(v->key);
 	free(v->name);
 	free(v->etag);
-	free(v->kid);
+	envelope_clear(&v->env);
 	free(v);
 }
 
@@ -45,27 +45,32 @@ version_drop_locked(struct version *v)
 	return v;
 }
 
-static struct version *
-version_make(struct spans *s, const struct version_info *info)
+static int
+version_make(struct spans *s, const struct version_info *info, struct version **out, struct err *e)
 {
 	struct version *v = calloc(1, sizeof(*v));
+	int r;
 
 	if (v == NULL)
-		return NULL;
+		return err_set(e, ENOMEM, "out of memory");
 	v->s = s;
 	v->store = info->store;
 	v->name = strdup(info->name);
 	v->etag = strdup(info->etag);
-	v->kid = strdup(info->kid);
-	v->clear = info->clear;
+	v->clear = info->env == NULL;
+	v->v1 = info->v1;
 	v->layout = info->layout;
 	region_order_init(&v->order, info->recover_order);
 	v->refs = 1;
-	if (v->name == NULL || v->etag == NULL || v->kid == NULL) {
+	r = v->name == NULL || v->etag == NULL ? err_set(e, ENOMEM, "out of memory") : 0;
+	if (r == 0 && !v->clear)
+		r = envelope_copy(info->env, &v->env, e);
+	if (r < 0) {
 		version_destroy(v);
-		return NULL;
+		return r;
 	}
-	return v;
+	*out = v;
+	return 0;
 }
 
 struct version *
@@ -84,10 +89,11 @@ version_find(struct spans *s, const struct store *store, const char *name, const
 int
 version_get(struct spans *s, const struct version_info *info, struct version **out, struct err *e)
 {
-	struct version *made = version_make(s, info), **at;
+	struct version *made, **at;
+	int r = version_make(s, info, &made, e);
 
-	if (made == NULL)
-		return err_set(e, ENOMEM, "out of memory");
+	if (r < 0)
+		return r;
 	mutex_lock(&s->mu);
 	at = version_slot(s, info->store, info->name, info->etag);
 	if (*at == NULL) {
@@ -95,13 +101,26 @@ version_get(struct spans *s, const struct version_info *info, struct version **o
 		*out = made;
 		made = NULL;
 	} else {
-		(*at)->refs++;
-		*out = *at;
+		r = version_check(*at, info->env, info->layout.stored_size, e);
+		if (r == 0) {
+			(*at)->refs++;
+			*out = *at;
+		}
 	}
 	mutex_unlock(&s->mu);
 	if (made != NULL)
 		version_destroy(made);
-	return 0;
+	return r;
+}
+
+int
+version_check(const struct version *v, const struct envelope *env, uint64_t stored_size, struct err *e)
+{
+	if (v->clear == (env == NULL) && v->layout.stored_size == stored_size &&
+	    (env == NULL || envelope_same(&v->env, env)))
+		return 0;
+	(void)err_set(e, EIO, "the service now says otherwise of the same ETag (%s)", v->etag);
+	return err_mark(e, "net.protocol", NULL);
 }
 
 void
@@ -184,5 +203,5 @@ version_report_moved(struct version *v)
 		log_event(LOG_LEVEL_WARNING, "integrity.recovered",
 			  "'%s' etag %s: regions are not in their place and are shown all the same "
 			  "(region_order=recover) [key=%s]",
-			  v->name, v->etag, v->kid);
+			  v->name, v->etag, version_kid(v));
 }

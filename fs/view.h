@@ -78,6 +78,7 @@ struct view_read {
 	void *view_data;
 	void *held[VIEW_READ_PIECES];
 	unsigned n_held;
+	uint64_t parked;
 	struct view_read *next;
 };
 

@@ -275,11 +275,12 @@ try_versions(const struct question *q, const struct vault_versions *all, struct 
 	return err_mark(e, "integrity.cek", NULL);
 }
 
-/* The current version did not fit (*e says so): looks among the older ones. */
+/* The current version did not fit, or is disabled (*e says so): looks among the older ones. */
 static int
 search_versions(const struct question *q, struct room out, size_t *out_n, char *out_version,
 		struct err *e)
 {
+	const struct err current = *e;
 	struct vault_versions all = { 0 };
 	struct err why = { 0 };
 	int r = list_versions(q, &all, &why);
@@ -291,7 +292,18 @@ search_versions(const struct question *q, struct room out, size_t *out_n, char *
 		return r;
 	}
 	err_clear(e);
-	return try_versions(q, &all, out, out_n, out_version, e);
+	r = try_versions(q, &all, out, out_n, out_version, e);
+	if (r == -EBADMSG && current.no == ENOKEY) {
+		*e = current; /* the one that is disabled may have been the one */
+		r = -ENOKEY;
+	}
+	return r;
+}
+
+static bool
+is_disabled(const struct err *e)
+{
+	return e->event != NULL && strcmp(e->event, "key.disabled") == 0;
 }
 
 static int
@@ -309,7 +321,7 @@ unwrap_versionless(struct vault_provider *vp, const struct question *q, struct r
 		err_clear(e);
 	}
 	r = unwrap_with(q, "", out, out_n, used, &rejected, e);
-	if (r != 0 && rejected)
+	if (r != 0 && (rejected || is_disabled(e)))
 		r = search_versions(q, out, out_n, used, e);
 	if (r == 0)
 		remember(vp, &q->kid, used);

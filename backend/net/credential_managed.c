@@ -122,8 +122,8 @@ app_service(const struct credential_request *rq, struct token_answer *out, struc
 }
 
 /*
- * Without its "Metadata" header the service refuses any request; that it answers at all is what
- * we want to know, within a second, for on most machines nobody is there.
+ * Without its "Metadata" header the service refuses any request with 400; that it answers is what
+ * we want to know, within a second, for on most machines nobody is there, or another cloud's.
  */
 static int
 probe(const struct credential_request *rq, const char *url, struct err *e)
@@ -147,8 +147,9 @@ probe(const struct credential_request *rq, const char *url, struct err *e)
 		return err_set(e, ECANCELED, "%s", unseen.text);
 	if (rc < 0)
 		return err_set(e, ENXIO, "no metadata service: %s", unseen.text);
-	if (r.status == 403 && strstr(buf_str(&r.error_body), "unreachable") != NULL)
-		return err_set(e, ENXIO, "no metadata service in this network");
+	if (r.status == 401 || r.status == 403 || r.status == 404)
+		return err_set(e, ENXIO, "no metadata service of Azure: what is there answered %d",
+			       r.status);
 	return 0;
 }
 

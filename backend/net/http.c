@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "backend/net/exchange.h"
 #include "backend/net/retry.h"
@@ -67,12 +68,41 @@ copy_config(struct http_client *c, const struct http_config *cfg)
 	return 0;
 }
 
+/* Said at once: later it would be one more host that cannot be reached.  A password has no place on
+ * a command line. */
+static int
+check_proxy(const char *proxy, struct err *e)
+{
+	struct err why = { 0 };
+	AUTO_URL u = { 0 };
+
+	if (proxy == NULL || strcmp(proxy, "env") == 0)
+		return 0;
+	if (url_parse(proxy, &u, &why) == 0 && u.query == NULL &&
+	    (u.path[0] == '\0' || strcmp(u.path, "/") == 0))
+		return 0;
+	(void)err_set(e, EINVAL, "proxy= is not http://HOST:PORT%s%s", why.no != 0 ? ": " : "",
+		      why.text);
+	return err_mark(e, NULL,
+			"proxy=env takes a proxy with a password from the usual variables");
+}
+
+static int
+check_config(const struct http_config *cfg, struct err *e)
+{
+	if (cfg->ca_file != NULL && access(cfg->ca_file, R_OK) < 0)
+		return err_set(e, errno, "ca_file=%s: %s", cfg->ca_file, strerrordesc_np(errno));
+	return check_proxy(cfg->proxy, e);
+}
+
 int
 http_client_new(const struct http_config *cfg, struct http_client **out, struct err *e)
 {
 	struct http_client *c;
 	int r = net_global_init(e);
 
+	if (r == 0)
+		r = check_config(cfg, e);
 	if (r < 0)
 		return r;
 	c = calloc(1, sizeof(*c));

@@ -42,7 +42,7 @@ struct http_config {
 
 /*
  * The first one in a process also sets up libcurl, unsets SSLKEYLOGFILE, and ignores SIGPIPE
- * unless it is handled.
+ * unless it is handled.  -EINVAL: no proxy can be meant; another errno: ca_file cannot be read.
  */
 int http_client_new(const struct http_config *cfg, struct http_client **out,
 		    struct err *e) MUST_CHECK;

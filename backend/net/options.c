@@ -53,6 +53,14 @@ struct settings {
 #define SET(s, option, value) \
 	((s)->failed |= curl_easy_setopt((s)->easy, (option), (value)) != CURLE_OK)
 
+/* Plain http to this machine is safe as long as it stays here: a proxy would carry it out. */
+static bool
+is_direct(const struct http_client *c, const struct http_request *req, const struct url *u)
+{
+	return req->direct || (!u->https && url_is_loopback(u)) ||
+	       (c->proxy == NULL && !c->proxy_from_env);
+}
+
 static void
 set_security(struct settings *s, const struct http_client *c, const struct http_request *req,
 	     const struct url *u)
@@ -68,7 +76,7 @@ set_security(struct settings *s, const struct http_client *c, const struct http_
 	}
 	SET(s, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	SET(s, CURLOPT_HTTP09_ALLOWED, 0L);
-	if (req->direct || (c->proxy == NULL && !c->proxy_from_env)) {
+	if (is_direct(c, req, u)) {
 		SET(s, CURLOPT_PROXY, "");
 		SET(s, CURLOPT_NOPROXY, "*");
 	} else if (c->proxy != NULL) {

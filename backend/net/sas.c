@@ -16,9 +16,18 @@ struct sas {
 	char *file;		   /* NULL: the token never changes */
 	pthread_mutex_t lock;	   /* rank 7; guards what follows */
 	struct secret_text *token; /* without '?' */
-	struct timespec mtime;
-	off_t size;
+	struct stat read_from;	   /* what the file was then */
 };
+
+/* The change time tells what the others may not: renewed tokens are of one length, and whatever
+ * copies files likes to keep their times. */
+static bool
+is_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
 
 /* A copy without the '?' in front, or another reference. */
 static int
@@ -39,8 +48,7 @@ current(struct sas *s, const struct stat *st)
 	struct secret_text *token = NULL;
 
 	mutex_lock(&s->lock);
-	if (s->token != NULL && st->st_size == s->size && st->st_mtim.tv_sec == s->mtime.tv_sec &&
-	    st->st_mtim.tv_nsec == s->mtime.tv_nsec)
+	if (s->token != NULL && is_same_file(st, &s->read_from))
 		token = secret_text_ref(s->token);
 	mutex_unlock(&s->lock);
 	return token;
@@ -52,8 +60,7 @@ remember(struct sas *s, struct secret_text *token, const struct stat *st)
 	mutex_lock(&s->lock);
 	secret_text_free(s->token);
 	s->token = secret_text_ref(token);
-	s->mtime = st->st_mtim;
-	s->size = st->st_size;
+	s->read_from = *st;
 	mutex_unlock(&s->lock);
 }
 

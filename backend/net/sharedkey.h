@@ -16,8 +16,8 @@ int sharedkey_auth_new(const char *account, struct secret_text *key, struct http
 		       struct err *e) MUST_CHECK;
 
 /*
- * Appends a SAS (a leading '?' is dropped).  With a file, it is read again for every attempt when
- * it has changed (mtime or size), so that renewed tokens are picked up; token may then be NULL.
+ * Appends a SAS (a leading '?' is dropped).  With a file, it is read again by the next attempt when
+ * it was changed or replaced, so that renewed tokens are picked up; token may then be NULL.
  */
 int sas_auth_new(struct secret_text *token, const char *file, struct http_auth **out,
 		 struct err *e) MUST_CHECK;

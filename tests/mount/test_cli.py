@@ -284,6 +284,14 @@ def test_get_never_writes_outside_the_target(run, dirstore, keys, tmp_path):
     assert sorted(tree(tmp_path / "box" / "out").values()) == sorted(n.encode() for n in names)
 
 
+def test_get_of_a_tree_that_is_not_there_or_is_one_file_has_the_status_of_its_cause(run, azurite, filled, keys, tmp_path):
+    env = {**azurite.environment(), **keys}
+    missing = run("get", "-r", f"{filled}x", tmp_path / "none", env=env)
+    assert (missing.returncode, "does not exist" in sentence(missing)) == (3, True)
+    denied = run("get", "-r", f"{filled}/a.txt", tmp_path, env=azurite.environment())
+    assert (denied.returncode, "keys=" in sentence(denied)) == (4, True)
+
+
 def test_get_goes_on_beside_a_directory_that_cannot_be_made(run, dirstore, keys, tmp_path):
     """A link where a directory should be is not followed, and costs what is below it, not its neighbours."""
     for name in ("a", "b/x", "c/y", "d"):
@@ -367,6 +375,14 @@ def test_what_is_missing_or_refused_has_its_status(run, azurite, filled):
     done = run("ls", filled, env=wrong)
     assert done.returncode == 4
     assert "d3Jvbmc=" not in text(done.stderr)
+
+
+def test_a_link_to_a_file_with_secrets_is_refused(run, filled, tmp_path):
+    (tmp_path / "key").write_text("a2V5")
+    (tmp_path / "key").chmod(0o600)
+    (tmp_path / "link").symlink_to(tmp_path / "key")
+    done = run("ls", "-o", f"storage_key_file={tmp_path}/link", filled)
+    assert (done.returncode, "symbolic link" in sentence(done)) == (4, True)
 
 
 def test_no_network_is_one_sentence(run):
@@ -464,6 +480,25 @@ def test_a_mount_of_a_missing_container_or_a_refused_credential_fails(background
     assert len(done.stderr.splitlines()) == 1
     done, _ = background(azurite.source(container), env={"AZURE_STORAGE_KEY": "d3Jvbmc="})
     assert done.returncode == 4
+
+
+def blob_sas(azurite, container, name, **lasting):
+    return generate_blob_sas(
+        azurite.account, container, name, account_key=azurite.key, permission=BlobSasPermissions(read=True),
+        expiry=datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(**lasting),
+    )  # fmt: skip
+
+
+def test_a_mount_of_one_missing_blob_or_with_an_expired_sas_fails(background, azurite, container):
+    azurite.put(container, "there", *seal.seal(b"single", KEK, "2.0"))
+    for name, sas, status in (
+        ("gone", blob_sas(azurite, container, "gone", hours=1), 3),
+        ("there", blob_sas(azurite, container, "there", hours=-1), 4),
+        ("there", blob_sas(azurite, container, "there", hours=1), 0),
+    ):
+        done, _ = background(f"{azurite.source(container)}/{name}", env={"AZURE_STORAGE_SAS_TOKEN": sas})
+        assert done.returncode == status
+        assert len(done.stderr.splitlines()) == (status > 0)
 
 
 def test_an_impossible_mountpoint_is_11(run, store, tmp_path):

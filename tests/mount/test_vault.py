@@ -5,6 +5,8 @@ What the vault and the token endpoint were asked is counted from their own logs.
 """
 import concurrent.futures
 import os
+import signal
+import subprocess
 import time
 
 import pytest
@@ -16,8 +18,8 @@ from tests.emulators.tokens import DEFAULT_CLIENT, Client, Tokens
 from tests.support import cloud, seal
 from tests.support.cloud import STORAGE, VAULT
 from tests.support.expect import failure, unreadable
-from tests.support.mount import errno_of
-from tests.support.process import wait_until
+from tests.support.mount import command, environment, errno_of
+from tests.support.process import SLOW, wait_until
 
 ALGORITHMS = ("RSA-OAEP", "RSA-OAEP-256", "A256KW")
 PLAIN = seal.random_plaintext("vault", 100_000)
@@ -156,6 +158,16 @@ def test_after_a_rotation_a_versionless_id_finds_the_older_version(shelf, put, v
     put("new", cloud.VaultKek(vault, vault.keys.find("kek"), "RSA-OAEP", versionless=True))
     time.sleep(1.1)
     assert m.read("new") == b"new"
+
+
+def test_a_newest_version_that_is_disabled_hides_no_older_one(shelf, put, vault):
+    kek = cloud.add_key(vault, versionless=True)
+    put("old", kek)
+    vault.keys.rotate("kek")
+    vault.keys.find("kek").enabled = False
+    assert shelf().read("old") == b"old"
+    kek.key.enabled = False
+    unreadable(shelf(), "old", "ENOKEY", "key.disabled")
 
 
 def test_after_a_rotation_a_versioned_id_asks_for_its_version_only(shelf, put, vault):
@@ -439,6 +451,21 @@ def test_a_signal_ends_a_mount_whose_vault_wants_quiet(shelf, put, vault):
         m.stop()
         assert time.monotonic() - began < 8
         assert reader.result() is not None
+
+
+def test_a_signal_ends_get_while_the_vault_wants_quiet(put, vault, dirstore, tokens, ca_file, tmp_path):
+    put("x", cloud.add_key(vault))
+    vault.throttle_for(30, retry_after=30)
+    get = subprocess.Popen(
+        command("get", "-o", f"vault={vault.url},ca_file={ca_file}", f"{dirstore.source}/x", tmp_path / "out"),
+        env=environment(tmp_path, cloud.client_secret(tokens)), stderr=subprocess.PIPE,
+    )  # fmt: skip
+    wait_until(lambda: cloud.asked(vault), 10, "a question to the vault")
+    time.sleep(0.3)
+    get.send_signal(signal.SIGINT)
+    assert get.communicate(timeout=8 * SLOW)[1] == b""
+    assert get.returncode == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_interrupting_a_reader_that_waits_for_the_vault(shelf, put, vault):

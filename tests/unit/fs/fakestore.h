@@ -211,7 +211,9 @@ fake_key_ref(void)
 static struct version *
 fake_open(struct spans *s, struct fake_store *f, const struct fake_blob *b)
 {
-	const struct envelope env = { .protocol = PROTOCOL_V2_1, .region_len = b->region_len, .kid = (char[]){ "test" } };
+	const struct envelope env = { .protocol = PROTOCOL_V2_1,
+				      .region_len = b->region_len,
+				      .kid = (char[]){ "test" } };
 	struct version_info info = {
 		.store = &f->base, .name = b->name, .etag = "v1", .env = &env
 	};

@@ -213,6 +213,25 @@ come_and_go(void *arg)
 	return NULL;
 }
 
+/* A container may name another key in every blob: who brings a key id pays for it. */
+static void
+a_key_id_is_charged_to_the_record_that_brought_it(void **state)
+{
+	char kid[1001];
+	struct store_entry entry;
+	struct view_record *first, *second;
+
+	(void)state;
+	memset(kid, 'k', 1000);
+	kid[1000] = '\0';
+	entry = entry_of(envelope_of("2.0", kid + 500, 4096), 100);
+	first = record_of(&entry);
+	second = record_of(&entry);
+	assert_true(first->bytes >= second->bytes + 500);
+	view_record_put(first);
+	view_record_put(second);
+}
+
 static void
 records_of_many_keys_come_and_go(void **state)
 {
@@ -237,6 +256,7 @@ main(void)
 		WITH(sizes_are_shown_by_arithmetic_alone),
 		WITH(what_is_not_sealed_or_broken_says_so),
 		WITH(a_key_id_is_stored_once),
+		WITH(a_key_id_is_charged_to_the_record_that_brought_it),
 		WITH(records_of_many_keys_come_and_go),
 	};
 

@@ -482,7 +482,8 @@ reads_spend_the_failure_budget_of_v1_too(void **state)
 	for (unsigned i = 0; i < 2 * V1_FAILURES_MAX; i++) {
 		const bool spent = i >= V1_FAILURES_MAX;
 
-		assert_int_equal(view_read_wait(f, 4 * MIB, byte, 16, soon(), &n, &e), spent ? -EACCES : -EIO);
+		assert_int_equal(view_read_wait(f, 4 * MIB, byte, 16, soon(), &n, &e),
+				 spent ? -EACCES : -EIO);
 		assert_string_equal(e.event, spent ? "policy.v1_quarantine" : "integrity.v1");
 		err_clear(&e);
 	}

@@ -319,6 +319,25 @@ a_damaged_region_fails_the_reads_that_touch_it_and_no_other(void **state)
 	fake_close(v);
 }
 
+/* Memory of damage is bounded: beyond it all that follows in the span counts as damaged. */
+static void
+more_damaged_regions_than_are_remembered_spoil_the_rest_of_their_span(void **state)
+{
+	struct fake_blob *b = fake_add(&store, 1, 12000);
+	struct version *v = fake_open(engine_spans(engine), &store, b);
+	struct ahead a = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < b->n_plain; i += 2)
+		b->stored[i * (1 + REGION_OVERHEAD) + REGION_NONCE_LEN] ^= 1;
+	assert_int_equal(read_at(v, &a, b, 1, 1), 0);
+	assert_int_equal(read_at(v, &a, b, 2, 1), EBADMSG);
+	assert_int_equal(read_at(v, &a, b, 2 * BAD_REGIONS_MAX - 3, 1), 0);
+	assert_int_equal(read_at(v, &a, b, 2 * BAD_REGIONS_MAX - 1, 1), EBADMSG);
+	assert_int_equal(read_at(v, &a, b, b->n_plain - 1, 1), EBADMSG);
+	fake_close(v);
+}
+
 static void
 another_size_under_the_same_etag_is_refused(void **state)
 {
@@ -622,6 +641,7 @@ main(void)
 		WITH(a_failed_load_fails_its_waiters_and_the_next_read_tries_again),
 		WITH(a_failed_prefetch_fails_nobody),
 		WITH(a_damaged_region_fails_the_reads_that_touch_it_and_no_other),
+		WITH(more_damaged_regions_than_are_remembered_spoil_the_rest_of_their_span),
 		WITH(another_size_under_the_same_etag_is_refused),
 		SMALL(memory_stays_within_the_limit),
 		WITH(no_more_is_evicted_than_is_needed),

@@ -54,6 +54,13 @@ pass(int64_t ns)
 	atomic_fetch_add(&now_ns, ns);
 }
 
+/* A listing of one page that takes no time. */
+static struct tree_listing
+at_once(void)
+{
+	return (struct tree_listing){ still_now(), still_now() };
+}
+
 /* ---- a view whose entries a test sets ---- */
 
 struct shown {
@@ -422,13 +429,77 @@ a_listing_refreshes_what_it_gave_for_as_long_as_it_took(void **state)
 	const int64_t start = still_now();
 
 	(void)state;
-	n = tree_listed(root, &item, still_now());
+	n = tree_listed(root, &item, at_once());
 	assert_non_null(n);
 	pass(60 * NS_PER_S); /* a listing of a minute */
-	tree_listing_done(root, start);
+	tree_listing_done(root, (struct tree_listing){ start, still_now() });
 	pass(59 * NS_PER_S);
 	assert_true(tree_fresh(n));
 	pass(2 * NS_PER_S);
+	assert_false(tree_fresh(n));
+	node_unref(n);
+}
+
+/* What the kernel is told of an entry that only the listing keeps fresh. */
+static void
+an_entry_of_a_long_listing_is_fresh_for_as_long_as_the_listing_says(void **state)
+{
+	struct node *root = tree_root(tree), *n;
+	const struct view_item item = { .name = "f", .exact = true, .size = 1, .etag = "1" };
+	const int64_t start = still_now();
+
+	(void)state;
+	n = tree_listed(root, &item, at_once());
+	pass(30 * NS_PER_S);
+	tree_listing_done(root, (struct tree_listing){ start, still_now() });
+	assert_int_equal(tree_fresh_ns(n), 30 * NS_PER_S);
+	pass(10 * NS_PER_S);
+	assert_int_equal(tree_fresh_ns(n), 20 * NS_PER_S);
+	pass(20 * NS_PER_S);
+	assert_int_equal(tree_fresh_ns(n), 0);
+	node_unref(n);
+}
+
+/* A reader who takes hours is shown what the page says, but nobody may believe it for longer. */
+static void
+a_page_that_waited_for_its_reader_is_as_old_as_it_is(void **state)
+{
+	const struct view_item old = { .name = "f", .exact = true, .size = 1, .etag = "1" },
+			       other = { .name = "g", .exact = true, .size = 1, .etag = "1" };
+	const struct tree_listing l = at_once();
+	struct node *root = tree_root(tree), *now, *listed;
+
+	(void)state;
+	pass(3600 * NS_PER_S);
+	show("f", "2", 2);
+	now = get(root, "f");
+	listed = tree_listed(root, &old, l);
+	assert_ptr_equal(listed, now); /* the later answer stands */
+	assert_string_equal(node_etag(listed), "2");
+	node_unref(listed);
+	listed = tree_listed(root, &other, l);
+	assert_false(tree_fresh(listed));
+	tree_listing_done(root, l);
+	assert_false(tree_fresh(listed));
+	node_unref(listed);
+	node_unref(now);
+	hide("f");
+}
+
+/* However long its reader takes over a listing, it is believed for some minutes at most. */
+static void
+a_slow_reader_of_a_listing_does_not_keep_it_fresh_for_hours(void **state)
+{
+	const struct view_item item = { .name = "f", .exact = true, .size = 1, .etag = "1" };
+	const int64_t start = still_now();
+	struct node *root = tree_root(tree), *n;
+
+	(void)state;
+	pass(3600 * NS_PER_S);
+	n = tree_listed(root, &item, (struct tree_listing){ start, still_now() });
+	tree_listing_done(root, (struct tree_listing){ start, still_now() });
+	assert_true(tree_fresh(n));
+	pass(300 * NS_PER_S);
 	assert_false(tree_fresh(n));
 	node_unref(n);
 }
@@ -445,7 +516,7 @@ many_stale_names_of_a_directory_cost_one_listing(void **state)
 		show(name, "1", 1);
 		n[i] = get(root, name);
 	}
-	tree_listing_done(root, still_now());
+	tree_listing_done(root, at_once());
 	pass(2 * TIMEOUT_S * NS_PER_S);
 	atomic_store(&world.lookups, 0);
 	for (int i = 0; i < 20; i++) {
@@ -485,13 +556,12 @@ past_its_share_a_listing_gets_no_nodes_but_a_lookup_does(void **state)
 
 		(void)snprintf(name, sizeof(name), "file-%zu", made);
 		x.name = name;
-		n[made] = tree_listed(tree_root(tree), &x, still_now());
+		n[made] = tree_listed(tree_root(tree), &x, at_once());
 		if (n[made] == NULL)
 			break;
 	}
 	assert_in_range(made, 10000, 99999);
 	assert_true(budget_used(budget, BUDGET_METADATA) <= limit);
-	assert_null(tree_listed(tree_root(tree), &item, still_now()));
 	show("asked", "1", 1);
 	one = get(tree_root(tree), "asked");
 	node_unref(one);
@@ -532,7 +602,7 @@ an_entry_costs_at_most_512_bytes(void **state)
 		.etag = etag, .content_type = "", .size = 1000, .name = span_str(name)
 	};
 	struct kid_table *kids;
-	struct view_record *rec = NULL;
+	struct view_record *rec = NULL, *first = NULL;
 	struct err e = { 0 };
 	struct node *n;
 	uint64_t before;
@@ -552,6 +622,8 @@ an_entry_costs_at_most_512_bytes(void **state)
 		       b64);
 	entry.envelope = span_str(json);
 	assert_int_equal(kid_table_new(&kids, &e), 0);
+	/* The first brings the key id. */
+	assert_int_equal(blob_record_new(kids, NULL, &entry, &first, &e), 0);
 	assert_int_equal(blob_record_new(kids, NULL, &entry, &rec, &e), 0);
 	assert_int_equal(blob_record_of(rec)->state, BLOB_SEALED);
 	const struct view_item item = {
@@ -559,7 +631,7 @@ an_entry_costs_at_most_512_bytes(void **state)
 	};
 
 	before = budget_used(budget, BUDGET_METADATA);
-	n = tree_listed(tree_root(tree), &item, still_now());
+	n = tree_listed(tree_root(tree), &item, at_once());
 	print_message(
 		"an entry is charged %llu bytes: record %zu, packed envelope %zu, node, name and "
 		"etag %llu\n",
@@ -570,6 +642,7 @@ an_entry_costs_at_most_512_bytes(void **state)
 	assert_true(budget_used(budget, BUDGET_METADATA) - before <= 512);
 	node_unref(n);
 	view_record_put(rec);
+	view_record_put(first);
 	kid_table_free(kids);
 }
 
@@ -654,7 +727,7 @@ changer(void *arg)
 			show(name, i % 5 == 0 ? "" : etag, i); /* a directory now and then */
 		pass(NS_PER_S);
 		if (i % 3 == 0)
-			tree_listing_done(tree_root(tree), still_now());
+			tree_listing_done(tree_root(tree), at_once());
 	}
 	return NULL;
 }
@@ -685,7 +758,7 @@ kernel(void *arg)
 							.exact = true,
 							.etag = x & 1024 ? "1" : "2" };
 
-			n = tree_listed(tree_root(tree), &item, still_now());
+			n = tree_listed(tree_root(tree), &item, at_once());
 		} else if (look(tree_root(tree), name, &n) < 0) {
 			continue;
 		}
@@ -752,6 +825,9 @@ main(void)
 		WITH(a_file_may_become_a_directory_and_back),
 		WITH(the_tree_frees_what_the_kernel_never_forgot),
 		WITH(a_listing_refreshes_what_it_gave_for_as_long_as_it_took),
+		WITH(an_entry_of_a_long_listing_is_fresh_for_as_long_as_the_listing_says),
+		WITH(a_page_that_waited_for_its_reader_is_as_old_as_it_is),
+		WITH(a_slow_reader_of_a_listing_does_not_keep_it_fresh_for_hours),
 		WITH(many_stale_names_of_a_directory_cost_one_listing),
 		WITH(past_its_share_a_listing_gets_no_nodes_but_a_lookup_does),
 		WITH(an_entry_costs_at_most_512_bytes),

@@ -191,9 +191,9 @@ replace_file(const char *path, const char *text)
 	assert_int_equal(st.st_size, strlen(text));
 	assert_int_equal(close(open(other, O_WRONLY | O_CREAT | O_EXCL, 0600)), 0);
 	write_file(other, text, 0600);
-	assert_int_equal(utimensat(AT_FDCWD, other,
-				   (const struct timespec[]){ st.st_atim, st.st_mtim }, 0),
-			 0);
+	assert_int_equal(
+		utimensat(AT_FDCWD, other, (const struct timespec[]){ st.st_atim, st.st_mtim }, 0),
+		0);
 	assert_int_equal(rename(other, path), 0);
 }
 

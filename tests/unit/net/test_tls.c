@@ -91,9 +91,7 @@ no_session_key_is_written(void **state)
 static int
 status_of(struct http_client *c, const char *url, bool direct)
 {
-	struct http_request req = {
-		.method = "GET", .url = url, .direct = direct, .max_body = 64
-	};
+	struct http_request req = { .method = "GET", .url = url, .direct = direct, .max_body = 64 };
 	AUTO_HTTP_RESPONSE r;
 	struct err e = { 0 };
 	AUTO_BUF body;
@@ -119,8 +117,7 @@ a_proxy_is_used_only_when_asked_for(void **state)
 	static const char *const allowed[] = { "192.0.2.1", NULL };
 	struct peer *p = peer_start(&(struct peer_config){ PEER_SCRIPT(hi) });
 	struct peer *proxy = peer_start(&(struct peer_config){ PEER_SCRIPT(refusing) });
-	const struct http_config none = { 0 },
-				 from_env = { .proxy = "env", .allow_http = allowed },
+	const struct http_config none = { 0 }, from_env = { .proxy = "env", .allow_http = allowed },
 				 named = { .proxy = peer_url(proxy), .allow_http = allowed };
 	const struct {
 		const struct http_config *cfg;

@@ -235,7 +235,7 @@ the_metadata_service_is_probed_once(void **state)
 	tear_down(&f);
 }
 
-/* Machines of other clouds have a service at that address, too; Azure's answers a probe with 400. */
+/* Other clouds have a service at that address, too; the one of Azure answers a probe with 400. */
 static void
 the_metadata_service_of_another_cloud_is_passed_over(void **state)
 {
