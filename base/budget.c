@@ -108,7 +108,8 @@ int
 budget_take(struct budget *b, uint64_t n, struct deadline d, struct err *e)
 {
 	if (n > b->limit[BUDGET_DATA])
-		return err_set(e, EFBIG, "%llu bytes are needed at once, memory= allows %llu for data",
+		return err_set(e, EFBIG,
+			       "%llu bytes are needed at once, memory= allows %llu for data",
 			       (unsigned long long)n, (unsigned long long)b->limit[BUDGET_DATA]);
 	for (;;) {
 		bool ok = budget_try(b, BUDGET_DATA, n);
@@ -118,7 +119,8 @@ budget_take(struct budget *b, uint64_t n, struct deadline d, struct err *e)
 		if (b->evict != NULL && b->evict(b->evict_arg, n) > 0)
 			continue;
 		if (deadline_left_ns(d) == 0)
-			return err_set(e, ETIMEDOUT, "no memory became free in time (memory= is used up)");
+			return err_set(e, ETIMEDOUT,
+				       "no memory became free in time (memory= is used up)");
 		mutex_lock(&b->mu);
 		if (try_locked(b, BUDGET_DATA, n)) {
 			mutex_unlock(&b->mu);

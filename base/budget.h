@@ -23,8 +23,8 @@ int budget_new(uint64_t total, struct budget **out, struct err *e) MUST_CHECK;
 void budget_free(struct budget *b);
 
 /*
- * Asks the data share to make room: called without the budget's lock when a taker must wait; returns the bytes
- * it gave back (0 = nothing to evict now).
+ * Asks the data share to make room: called without the budget's lock when a taker must wait;
+ * returns the bytes it gave back (0 = nothing to evict now).
  */
 void budget_set_evictor(struct budget *b, uint64_t (*evict)(void *arg, uint64_t want), void *arg);
 
@@ -34,7 +34,10 @@ bool budget_try(struct budget *b, enum budget_share share, uint64_t n) MUST_CHEC
 /* The same for data, evicting what nobody uses; never waits. */
 bool budget_try_evict(struct budget *b, uint64_t n) MUST_CHECK;
 
-/* Takes n bytes of data share: evicts, then waits.  -EFBIG when n exceeds the share, -ETIMEDOUT at the deadline. */
+/*
+ * Takes n bytes of data share: evicts, then waits.  -EFBIG when n exceeds the share, -ETIMEDOUT
+ * at the deadline.
+ */
 int budget_take(struct budget *b, uint64_t n, struct deadline d, struct err *e) MUST_CHECK;
 void budget_give(struct budget *b, enum budget_share share, uint64_t n);
 

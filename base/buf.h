@@ -15,7 +15,8 @@
 #include "base/span.h"
 
 struct buf {
-	uint8_t *p; /* NULL until the first byte; always followed by a NUL byte that n does not count */
+	uint8_t *p; /* NULL until the first byte; always followed by a NUL byte that n does not
+		       count */
 	size_t n;   /* bytes held */
 	size_t room;
 	size_t max; /* ceiling in bytes, without the NUL */
@@ -32,7 +33,10 @@ int buf_add(struct buf *b, const void *p, size_t n, struct err *e) MUST_CHECK;
 int buf_add_str(struct buf *b, const char *s, struct err *e) MUST_CHECK;
 int buf_addf(struct buf *b, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4) MUST_CHECK;
 
-/* Makes room for n more bytes and sets *out to where they go; the caller then adds what it wrote to b->n. */
+/*
+ * Makes room for n more bytes and sets *out to where they go; the caller then adds what it wrote
+ * to b->n.
+ */
 int buf_reserve(struct buf *b, size_t n, uint8_t **out, struct err *e) MUST_CHECK;
 
 /* Forgets the content (wiped) but keeps the memory for reuse. */

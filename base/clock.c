@@ -42,7 +42,8 @@ clock_wall_s(void)
 static void
 real_sleep(int64_t ns)
 {
-	const int64_t end = read_clock(CLOCK_MONOTONIC) + ns; /* a wall clock that is set must not matter */
+	const int64_t end = read_clock(CLOCK_MONOTONIC) +
+			    ns; /* a wall clock that is set must not matter */
 	const struct timespec until = { (time_t)(end / NS_PER_S), (long)(end % NS_PER_S) };
 
 	mutex_lock(&lock);

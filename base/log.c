@@ -150,19 +150,27 @@ default_event(int no)
 	}
 }
 
-/* What to do about failures whose finder did not say: most are of sealed data, found where nothing is known of users. */
+/*
+ * What to do about failures whose finder did not say: most are of sealed data, found where
+ * nothing is known of users.
+ */
 static const char *
 default_advice(const char *event)
 {
 	static const struct {
 		const char *event, *advice;
 	} table[] = {
-		{ "integrity.region", "the blob was changed or damaged after it was sealed: restore a copy you trust" },
-		{ "integrity.order", "regions were moved: restore a copy you trust, or salvage with region_order=recover" },
+		{ "integrity.region",
+		  "the blob was changed or damaged after it was sealed: restore a copy you trust" },
+		{ "integrity.order", "regions were moved: restore a copy you trust, or salvage "
+				     "with region_order=recover" },
 		{ "integrity.size", "the blob was cut or damaged: restore a copy you trust" },
-		{ "integrity.metadata", "the encryptiondata of the blob is damaged: restore its metadata or the blob" },
-		{ "integrity.cek", "the blob's metadata and its key do not belong together: restore a copy you trust" },
-		{ "integrity.v1", "protocol 1.0 cannot tell damage from a wrong key: restore a copy, seal it with 2.0" },
+		{ "integrity.metadata",
+		  "the encryptiondata of the blob is damaged: restore its metadata or the blob" },
+		{ "integrity.cek", "the blob's metadata and its key do not belong together: "
+				   "restore a copy you trust" },
+		{ "integrity.v1", "protocol 1.0 cannot tell damage from a wrong key: restore a "
+				  "copy, seal it with 2.0" },
 		{ "remote.changed", "open the file again to read the new version" },
 	};
 
@@ -193,7 +201,8 @@ just_said(const char *event, const char *text)
 	for (const char *p = text; *p != '\0'; p++)
 		h = (h ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
 	mutex_lock(&mu);
-	said = recent[h % ARRAY_LEN(recent)].hash == h && now - recent[h % ARRAY_LEN(recent)].at_ns < NS_PER_S;
+	said = recent[h % ARRAY_LEN(recent)].hash == h &&
+	       now - recent[h % ARRAY_LEN(recent)].at_ns < NS_PER_S;
 	recent[h % ARRAY_LEN(recent)].hash = h;
 	recent[h % ARRAY_LEN(recent)].at_ns = now;
 	mutex_unlock(&mu);
@@ -216,9 +225,10 @@ log_err(enum log_level level, const struct err *e, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0 || n > (int)sizeof(text) - 701)
 		n = (int)strlen(text);
-	(void)snprintf(text + n, sizeof(text) - (size_t)n, ": %s [%s%s%s%s%s]%s%s", e->text, err_name(e->no),
-		       e->key[0] != '\0' ? " key=" : "", e->key, e->request_id[0] != '\0' ? " request=" : "",
-		       e->request_id, advice != NULL ? "; " : "", advice != NULL ? advice : "");
+	(void)snprintf(text + n, sizeof(text) - (size_t)n, ": %s [%s%s%s%s%s]%s%s", e->text,
+		       err_name(e->no), e->key[0] != '\0' ? " key=" : "", e->key,
+		       e->request_id[0] != '\0' ? " request=" : "", e->request_id,
+		       advice != NULL ? "; " : "", advice != NULL ? advice : "");
 	if (!just_said(event, text))
 		put_line(level, event, text);
 	errno = saved;

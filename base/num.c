@@ -35,10 +35,9 @@ unit_shift(const char *unit)
 		const char *name;
 		int shift;
 	} units[] = {
-		{ "", 0 },     { "B", 0 },     { "K", 10 }, { "KiB", 10 },
-		{ "M", 20 },   { "MiB", 20 },  { "G", 30 }, { "GiB", 30 },
-		{ "k", 10 },   { "m", 20 },    { "g", 30 }, { "T", 40 },
-		{ "TiB", 40 },
+		{ "", 0 },     { "B", 0 },  { "K", 10 },   { "KiB", 10 }, { "M", 20 },
+		{ "MiB", 20 }, { "G", 30 }, { "GiB", 30 }, { "k", 10 },	  { "m", 20 },
+		{ "g", 30 },   { "T", 40 }, { "TiB", 40 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(units); i++)

@@ -48,7 +48,10 @@ pool_new(const char *name, unsigned max_threads, struct pool **out, struct err *
 	return 0;
 }
 
-/* The next job, waiting for one; NULL when this thread has been idle for long or the pool is closing and empty. */
+/*
+ * The next job, waiting for one; NULL when this thread has been idle for long or the pool is
+ * closing and empty.
+ */
 static struct pool_job *
 next_job_locked(struct pool *p)
 {
@@ -58,7 +61,8 @@ next_job_locked(struct pool *p)
 	until.tv_sec += IDLE_SECONDS;
 	p->idle++;
 	while (p->first == NULL && !p->closing)
-		if (pthread_cond_timedwait(&p->work, &p->mu, &until) == ETIMEDOUT && p->first == NULL)
+		if (pthread_cond_timedwait(&p->work, &p->mu, &until) == ETIMEDOUT &&
+		    p->first == NULL)
 			break;
 	p->idle--;
 	struct pool_job *job = p->first;

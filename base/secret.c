@@ -28,12 +28,12 @@ enum { UNIT = 64, CHUNK_BYTES = 256 << 10, CHUNK_UNITS = CHUNK_BYTES / UNIT };
 struct chunk {
 	struct chunk *next;
 	uint8_t *bytes;
-	size_t first_maybe_free;	/* no unit below this one is free */
+	size_t first_maybe_free;       /* no unit below this one is free */
 	uint8_t used[CHUNK_UNITS / 8]; /* a bit for each unit */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct chunk *chunks;		/* guarded by lock */
+static struct chunk *chunks; /* guarded by lock */
 static atomic_bool all_locked = true;
 
 static bool
@@ -49,7 +49,7 @@ mark(struct chunk *c, size_t first, size_t n, bool used)
 		if (used)
 			c->used[i / 8] |= (uint8_t)(1U << (i % 8));
 		else
-			c->used[i / 8] &= (uint8_t)~(1U << (i % 8));
+			c->used[i / 8] &= (uint8_t) ~(1U << (i % 8));
 }
 
 static struct chunk *
@@ -219,11 +219,14 @@ check_secret_file(int fd, const char *path, bool check_mode, struct err *e)
 	if (!check_mode)
 		return 0;
 	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return err_set(e, EACCES, "%s belongs to uid %u; a secret's file must be yours or root's", path,
-			       (unsigned)st.st_uid);
+		return err_set(e, EACCES,
+			       "%s belongs to uid %u; a secret's file must be yours or root's",
+			       path, (unsigned)st.st_uid);
 	if ((st.st_mode & 077) != 0)
-		return err_set(e, EACCES, "%s has mode %03o; a secret's file must not be open to others (chmod 600)",
-			       path, (unsigned)st.st_mode & 0777);
+		return err_set(
+			e, EACCES,
+			"%s has mode %03o; a secret's file must not be open to others (chmod 600)",
+			path, (unsigned)st.st_mode & 0777);
 	return 0;
 }
 
@@ -249,7 +252,8 @@ read_secret(int fd, const char *path, size_t max, struct buf *b, struct err *e)
 }
 
 int
-secret_text_read_file(const char *path, size_t max, bool check_mode, struct secret_text **out, struct err *e)
+secret_text_read_file(const char *path, size_t max, bool check_mode, struct secret_text **out,
+		      struct err *e)
 {
 	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (check_mode ? O_NOFOLLOW : 0);
 	int fd = open(path, flags), r;
@@ -258,7 +262,8 @@ secret_text_read_file(const char *path, size_t max, bool check_mode, struct secr
 	buf_init(&b, max + 1);
 	if (fd < 0)
 		return err_set(e, errno, "%s: %s", path,
-			       errno == ELOOP ? "is a symbolic link; name the file itself" : strerror(errno));
+			       errno == ELOOP ? "is a symbolic link; name the file itself"
+					      : strerror(errno));
 	r = check_secret_file(fd, path, check_mode, e);
 	if (r == 0)
 		r = read_secret(fd, path, max, &b, e);

@@ -255,8 +255,9 @@ parse_v1(const json_t *root, struct envelope *env, struct err *e)
 	int r;
 
 	/*
-	 * Region info left in the record is ignored as any member that V1 does not know: what stops a V2 blob from
-	 * being read as V1 is the length of its key, and nothing else would be proof.
+	 * Region info left in the record is ignored as any member that V1 does not know: what
+	 * stops a V2 blob from being read as V1 is the length of its key, and nothing else would
+	 * be proof.
 	 */
 	r = base64_member(root, "ContentEncryptionIV", (struct room){ env->iv, IV_LEN }, &n, e);
 	if (r == 0 && n != IV_LEN)

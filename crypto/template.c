@@ -21,12 +21,14 @@ alike(const struct envelope_template *t, struct span json)
 {
 	const size_t after = t->key_at + t->n_key;
 
-	return t->text != NULL && json.n == t->n_text && memcmp(json.p, t->text, t->key_at) == 0 && /* not secret */
+	return t->text != NULL && json.n == t->n_text &&
+	       memcmp(json.p, t->text, t->key_at) == 0 &&			/* not secret */
 	       memcmp(json.p + after, t->text + after, t->n_text - after) == 0; /* not secret */
 }
 
 static int
-copy_with_key(const struct envelope *from, const uint8_t *wrapped, struct envelope *out, struct err *e)
+copy_with_key(const struct envelope *from, const uint8_t *wrapped, struct envelope *out,
+	      struct err *e)
 {
 	struct envelope env = *from;
 
@@ -55,7 +57,8 @@ remember(struct envelope_template *t, struct span json, const struct envelope *e
 	buf_init(&key, 2 * ENVELOPE_WRAPPED_MAX);
 	envelope_template_clear(t);
 	if (env->protocol == PROTOCOL_V1 || memchr(json.p, '\\', json.n) != NULL ||
-	    base64_encode(BASE64_STANDARD, span_of(env->wrapped, env->n_wrapped), &key, &ignored) < 0)
+	    base64_encode(BASE64_STANDARD, span_of(env->wrapped, env->n_wrapped), &key, &ignored) <
+		    0)
 		return;
 	at = memmem(json.p, json.n, key.p, key.n);
 	if (at == NULL || memmem(at + 1, json.n - (size_t)(at + 1 - json.p), key.p, key.n) != NULL)
@@ -74,15 +77,16 @@ remember(struct envelope_template *t, struct span json, const struct envelope *e
 }
 
 int
-envelope_template_parse(struct envelope_template *t, struct span json, struct envelope *out, struct err *e)
+envelope_template_parse(struct envelope_template *t, struct span json, struct envelope *out,
+			struct err *e)
 {
 	uint8_t wrapped[ENVELOPE_WRAPPED_MAX];
 	size_t n;
 	int r;
 
 	if (alike(t, json) &&
-	    base64_decode(BASE64_STANDARD, span_of(json.p + t->key_at, t->n_key), (struct room){ wrapped, sizeof(wrapped) },
-			  &n) &&
+	    base64_decode(BASE64_STANDARD, span_of(json.p + t->key_at, t->n_key),
+			  (struct room){ wrapped, sizeof(wrapped) }, &n) &&
 	    n == t->env.n_wrapped)
 		return copy_with_key(&t->env, wrapped, out, e);
 	r = envelope_parse(json, out, e);

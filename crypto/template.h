@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Parsing many envelopes that are alike.  One writer's V2 envelopes under one key differ in the
- * wrapped key alone, and a listing brings thousands of them: where all other text is the same, only that
- * value is decoded.  The result is what envelope_parse would give, to the byte.
+ * wrapped key alone, and a listing brings thousands of them: where all other text is the same,
+ * only that value is decoded.  The result is what envelope_parse would give, to the byte.
  */
 #ifndef CRYPTO_TEMPLATE_H
 #define CRYPTO_TEMPLATE_H
@@ -18,7 +18,8 @@ struct envelope_template {
 };
 
 /* As envelope_parse. */
-int envelope_template_parse(struct envelope_template *t, struct span json, struct envelope *out, struct err *e) MUST_CHECK;
+int envelope_template_parse(struct envelope_template *t, struct span json, struct envelope *out,
+			    struct err *e) MUST_CHECK;
 void envelope_template_clear(struct envelope_template *t);
 
 #endif

@@ -3,8 +3,9 @@
  * Directories of the blob view.
  *
  * One page of a listing is held at a time, so that a blob whose name is a directory's
- * too gets its own file name.  A blob near the end of a page may have its directory on the next one:
- * for those few (a name and what follows it up to "name/" straddle the page) the store is asked.
+ * too gets its own file name.  A blob near the end of a page may have its directory on the next
+ * one: for those few (a name and what follows it up to "name/" straddle the page) the store is
+ * asked.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #include "fs/blobpath.h"
 #include "fs/names.h"
 
-struct listed { /* one entry of the page */
+struct listed {		       /* one entry of the page */
 	struct span component; /* in page.text */
 	size_t at;	       /* its offset there, until the text stops moving */
 	bool dir, folder;
@@ -72,11 +73,14 @@ note_last(struct page *p, struct span name, struct err *e)
 	return buf_add(&p->last, name.p, name.n, e);
 }
 
-/* A blob that is named exactly like the directory, with its '/': what some tools leave as a marker. */
+/*
+ * A blob that is named exactly like the directory, with its '/': what some tools leave as a marker.
+ */
 static bool
 is_marker_of_listed(const struct store_entry *entry, struct span component)
 {
-	return entry->kind == STORE_OBJECT && component.n == 0 && entry->size == 0 && entry->envelope.p == NULL;
+	return entry->kind == STORE_OBJECT && component.n == 0 && entry->size == 0 &&
+	       entry->envelope.p == NULL;
 }
 
 static int
@@ -193,13 +197,15 @@ send_file(const struct listed *l, bool shadowed, struct view_sink sink, struct e
 
 	buf_init(&name, NAMES_FILE_MAX);
 	r = names_escape(l->component, shadowed, &name, e);
-	return r < 0 ? r : blobview_send(buf_str(&name), l->etag, l->mtime_ns, l->record, 0, false, sink, e);
+	return r < 0 ? r
+		     : blobview_send(buf_str(&name), l->etag, l->mtime_ns, l->record, 0, false,
+				     sink, e);
 }
 
 /* One name of the page: its entries stand side by side, the directory first. */
 static int
-send_name(struct page *p, const struct listed *l, size_t n, struct span prefix, const struct buf *cursor,
-	  struct view_sink sink, struct err *e)
+send_name(struct page *p, const struct listed *l, size_t n, struct span prefix,
+	  const struct buf *cursor, struct view_sink sink, struct err *e)
 {
 	bool dir_here = l[0].dir, dir_later = false;
 	int r = 0;
@@ -215,7 +221,8 @@ send_name(struct page *p, const struct listed *l, size_t n, struct span prefix, 
 }
 
 static int
-send_page(struct page *p, struct span prefix, const struct buf *cursor, struct view_sink sink, struct err *e)
+send_page(struct page *p, struct span prefix, const struct buf *cursor, struct view_sink sink,
+	  struct err *e)
 {
 	int r = 0;
 
@@ -233,10 +240,12 @@ send_page(struct page *p, struct span prefix, const struct buf *cursor, struct v
 }
 
 int
-blobview_send(const char *name, const char *etag, int64_t mtime_ns, struct view_record *record, uint64_t exact_size,
-	      bool size_known, struct view_sink sink, struct err *e)
+blobview_send(const char *name, const char *etag, int64_t mtime_ns, struct view_record *record,
+	      uint64_t exact_size, bool size_known, struct view_sink sink, struct err *e)
 {
-	struct view_item item = { .name = name, .etag = etag, .mtime_ns = mtime_ns, .record = record };
+	struct view_item item = {
+		.name = name, .etag = etag, .mtime_ns = mtime_ns, .record = record
+	};
 
 	item.size = blob_record_size(blob_record_of(record), &item.exact);
 	if (size_known) {
@@ -247,7 +256,8 @@ blobview_send(const char *name, const char *etag, int64_t mtime_ns, struct view_
 }
 
 static int
-dir_prefix(struct blobview *v, const char *dir, struct deadline d, struct buf *prefix, struct err *e)
+dir_prefix(struct blobview *v, const char *dir, struct deadline d, struct buf *prefix,
+	   struct err *e)
 {
 	enum blob_path_kind kind;
 	int r = blobpath_name(v->store, dir, d, prefix, &kind, e);
@@ -258,8 +268,8 @@ dir_prefix(struct blobview *v, const char *dir, struct deadline d, struct buf *p
 }
 
 int
-blobview_list(struct view *view, const char *dir, struct buf *cursor, struct view_sink sink, struct deadline d,
-	      struct err *e)
+blobview_list(struct view *view, const char *dir, struct buf *cursor, struct view_sink sink,
+	      struct deadline d, struct err *e)
 {
 	struct blobview *v = blobview_of(view);
 	struct page p = { .v = v, .deadline = d };
@@ -272,8 +282,8 @@ blobview_list(struct view *view, const char *dir, struct buf *cursor, struct vie
 	r = dir_prefix(v, dir, d, &prefix, e);
 	p.n_prefix = prefix.n;
 	if (r == 0)
-		r = store_list(v->store, buf_span(&prefix), true, 0, cursor, (struct store_list_sink){ collect, &p }, d,
-			       e);
+		r = store_list(v->store, buf_span(&prefix), true, 0, cursor,
+			       (struct store_list_sink){ collect, &p }, d, e);
 	if (r == 0)
 		r = send_page(&p, buf_span(&prefix), cursor, sink, e);
 	page_clear(&p);
@@ -331,8 +341,8 @@ probe_empty_name(struct probed *p, struct deadline d, struct err *e)
 
 	buf_init(&cursor, CURSOR_MAX);
 	do {
-		r = store_list(p->v->store, span_str("/"), false, 1, &cursor, (struct store_list_sink){ note_below, p },
-			       d, e);
+		r = store_list(p->v->store, span_str("/"), false, 1, &cursor,
+			       (struct store_list_sink){ note_below, p }, d, e);
 	} while (r == 0 && !p->prefix && cursor.n > 0);
 	if (r == -EOPNOTSUPP) { /* an account: no container has the empty name either */
 		err_clear(e);
@@ -344,7 +354,9 @@ probe_empty_name(struct probed *p, struct deadline d, struct err *e)
 static int
 send_probed(struct probed *p, enum blob_path_kind kind, struct view_sink sink, struct err *e)
 {
-	struct view_item dir = { .name = "", .dir = true, .exact = true, .etag = "", .mtime_ns = p->mtime_ns };
+	struct view_item dir = {
+		.name = "", .dir = true, .exact = true, .etag = "", .mtime_ns = p->mtime_ns
+	};
 	bool is_dir = p->prefix || p->folder;
 
 	if (kind == BLOB_PATH_ANY && is_dir)
@@ -355,7 +367,8 @@ send_probed(struct probed *p, enum blob_path_kind kind, struct view_sink sink, s
 }
 
 int
-blobview_lookup(struct view *view, const char *path, struct view_sink sink, struct deadline d, struct err *e)
+blobview_lookup(struct view *view, const char *path, struct view_sink sink, struct deadline d,
+		struct err *e)
 {
 	struct blobview *v = blobview_of(view);
 	const struct view_item root = { .name = "", .dir = true, .exact = true, .etag = "" };
@@ -371,7 +384,8 @@ blobview_lookup(struct view *view, const char *path, struct view_sink sink, stru
 	if (r == 0 && name.n == 0)
 		r = probe_empty_name(&p, d, e);
 	else if (r == 0)
-		r = store_probe(v->store, buf_str(&name), (struct store_list_sink){ note_probe, &p }, d, e);
+		r = store_probe(v->store, buf_str(&name),
+				(struct store_list_sink){ note_probe, &p }, d, e);
 	if (r == 0)
 		r = send_probed(&p, kind, sink, e);
 	view_record_put(p.record);

@@ -3,8 +3,9 @@
  * Opening a blob.
  *
  * One validating request, beside the vault's answer: for a sealed blob of one span the
- * GET of the whole, whose headers give ETag, size and envelope and whose bytes fill the span cache as they
- * come; otherwise a conditional HEAD.  What the listing said is only a guess to start from: what counts is what the request says.
+ * GET of the whole, whose headers give ETag, size and envelope and whose bytes fill the span
+ * cache as they come; otherwise a conditional HEAD.  What the listing said is only a guess to
+ * start from: what counts is what the request says.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,8 +18,8 @@
 
 struct opening {
 	struct blobview *v;
-	const char *name;    /* store name */
-	const char *etag;    /* the version that is asked for */
+	const char *name;	    /* store name */
+	const char *etag;	    /* the version that is asked for */
 	struct view_record *record; /* what was known of it */
 	struct view_sink now;
 	struct deadline deadline;
@@ -35,7 +36,8 @@ struct opening {
 static int
 refuse_unencrypted(struct err *e)
 {
-	(void)err_set(e, EACCES, "the blob is not encrypted: it has no encryptiondata in its metadata");
+	(void)err_set(e, EACCES,
+		      "the blob is not encrypted: it has no encryptiondata in its metadata");
 	return err_mark(e, "policy.unencrypted", "mount with unencrypted=show to read such blobs");
 }
 
@@ -47,8 +49,10 @@ check_entry(const struct blobview *v, const struct store_entry *entry, struct er
 		return err_mark(e, "remote.archived", "rehydrate it to a hot or cool tier first");
 	}
 	if (entry->metadata_hidden) {
-		(void)err_set(e, EOPNOTSUPP, "the blob is encrypted with a customer-provided key on the service");
-		return err_mark(e, "policy.unsupported", "read it with a client that sends that key");
+		(void)err_set(e, EOPNOTSUPP,
+			      "the blob is encrypted with a customer-provided key on the service");
+		return err_mark(e, "policy.unsupported",
+				"read it with a client that sends that key");
 	}
 	if (entry->envelope.p == NULL && !v->cfg.show_unencrypted)
 		return refuse_unencrypted(e);
@@ -60,8 +64,10 @@ check_protocol(const struct blobview *v, const struct envelope *env, struct err 
 {
 	if (env->protocol != PROTOCOL_V1 || v->cfg.v1_read)
 		return 0;
-	(void)err_set(e, EACCES, "the blob is sealed with protocol 1.0, which authenticates nothing");
-	return err_mark(e, "policy.v1", "mount with v1=read to read it all the same, or write it again with 2.0");
+	(void)err_set(e, EACCES,
+		      "the blob is sealed with protocol 1.0, which authenticates nothing");
+	return err_mark(e, "policy.v1",
+			"mount with v1=read to read it all the same, or write it again with 2.0");
 }
 
 /* V1 says one thing only, whatever failed: docs/SECURITY.md, "V1". */
@@ -70,7 +76,8 @@ v1_uniform(struct err *e)
 {
 	char key[sizeof(e->key)];
 
-	if (e->no != EBADMSG && !(e->no == EIO && e->event != NULL && strcmp(e->event, "integrity.v1") == 0))
+	if (e->no != EBADMSG &&
+	    !(e->no == EIO && e->event != NULL && strcmp(e->event, "integrity.v1") == 0))
 		return -e->no;
 	(void)snprintf(key, sizeof(key), "%s", e->key);
 	err_clear(e);
@@ -90,13 +97,16 @@ struct found { /* what a version is made of */
 static struct found
 found_entry(const struct store_entry *entry)
 {
-	return (struct found){ entry->etag, entry->size, entry->envelope.p == NULL, entry->type == STORE_PAGE };
+	return (struct found){ entry->etag, entry->size, entry->envelope.p == NULL,
+			       entry->type == STORE_PAGE };
 }
 
 static void
 clear_layout(struct layout *l, uint64_t size)
 {
-	*l = (struct layout){ .stored_size = size, .plain_size = size, .span_len = SPAN_TARGET, .size_exact = true };
+	*l = (struct layout){
+		.stored_size = size, .plain_size = size, .span_len = SPAN_TARGET, .size_exact = true
+	};
 	l->n_spans = size / SPAN_TARGET + (size % SPAN_TARGET != 0);
 }
 
@@ -109,7 +119,8 @@ make_layout(struct opening *o, const struct found *f, struct layout *l, struct e
 		clear_layout(l, f->stored_size);
 		return 0;
 	}
-	r = layout_init(l, &o->env, f->stored_size, f->page_blob, o->v->cfg.max_region + REGION_OVERHEAD, e);
+	r = layout_init(l, &o->env, f->stored_size, f->page_blob,
+			o->v->cfg.max_region + REGION_OVERHEAD, e);
 	return r < 0 && o->env.protocol == PROTOCOL_V1 ? v1_uniform(e) : r;
 }
 
@@ -160,7 +171,8 @@ tail_data(void *arg, struct span piece, struct err *e)
 
 /* V1 hides its size behind the padding: the last blocks tell it. */
 static int
-learn_v1_size(struct opening *o, const char *etag, const struct key_ref *key, struct layout *l, struct err *e)
+learn_v1_size(struct opening *o, const char *etag, const struct key_ref *key, struct layout *l,
+	      struct err *e)
 {
 	struct tail t = { .n = 0 };
 	struct span_place place;
@@ -172,10 +184,14 @@ learn_v1_size(struct opening *o, const char *etag, const struct key_ref *key, st
 		return 0;
 	layout_v1_tail(l, &place);
 	const struct store_get get = {
-		.name = o->name, .off = place.stored_off, .len = place.stored_len, .if_match = etag,
+		.name = o->name,
+		.off = place.stored_off,
+		.len = place.stored_len,
+		.if_match = etag,
 	};
 
-	r = store_get(o->v->store, &get, (struct store_get_sink){ tail_begin, tail_data, &t }, &same, o->deadline, e);
+	r = store_get(o->v->store, &get, (struct store_get_sink){ tail_begin, tail_data, &t },
+		      &same, o->deadline, e);
 	if (r < 0)
 		return r;
 	r = v1guard_begin(o->v->v1, o->name, e);
@@ -188,7 +204,10 @@ learn_v1_size(struct opening *o, const char *etag, const struct key_ref *key, st
 	return r < 0 ? v1_uniform(e) : 0;
 }
 
-/* The envelope counts as the request gave it; parses and checks it, so that no vault is asked for a blob that cannot be. */
+/*
+ * The envelope counts as the request gave it; parses and checks it, so that no vault is asked for
+ * a blob that cannot be.
+ */
 static int
 take_envelope(struct opening *o, const struct store_entry *entry, struct err *e)
 {
@@ -210,7 +229,10 @@ static int
 make_version(struct opening *o, struct found f, struct key_ref *key, struct err *e)
 {
 	struct version_info info = {
-		.store = o->v->store, .name = o->name, .etag = f.etag, .env = f.clear ? NULL : &o->env,
+		.store = o->v->store,
+		.name = o->name,
+		.etag = f.etag,
+		.env = f.clear ? NULL : &o->env,
 		.recover_order = o->v->cfg.recover_order,
 	};
 	int r;
@@ -228,14 +250,18 @@ make_version(struct opening *o, struct found f, struct key_ref *key, struct err 
 }
 
 static int
-send_now(struct opening *o, const char *etag, int64_t mtime_ns, struct view_record *record, struct err *e)
+send_now(struct opening *o, const char *etag, int64_t mtime_ns, struct view_record *record,
+	 struct err *e)
 {
 	const struct layout *l = o->version != NULL ? version_layout(o->version) : NULL;
 
-	return blobview_send("", etag, mtime_ns, record, l != NULL ? l->plain_size : 0, l != NULL, o->now, e);
+	return blobview_send("", etag, mtime_ns, record, l != NULL ? l->plain_size : 0, l != NULL,
+			     o->now, e);
 }
 
-/* Another version than the one that was asked for: say what it is, and let the kernel look again. */
+/*
+ * Another version than the one that was asked for: say what it is, and let the kernel look again.
+ */
 static int
 report_change(struct opening *o, const struct store_entry *entry, struct err *e)
 {
@@ -247,7 +273,8 @@ report_change(struct opening *o, const struct store_entry *entry, struct err *e)
 	view_record_put(record);
 	if (r < 0)
 		return r;
-	(void)err_set(e, ESTALE, "the blob has been replaced (etag %s, was %s)", entry->etag, o->etag);
+	(void)err_set(e, ESTALE, "the blob has been replaced (etag %s, was %s)", entry->etag,
+		      o->etag);
 	return err_mark(e, "remote.changed", NULL);
 }
 
@@ -256,7 +283,8 @@ static int
 trust_record(struct opening *o, struct err *e)
 {
 	const struct blob_record *rec = blob_record_of(o->record);
-	const struct found f = { o->etag, rec->stored_size, rec->state != BLOB_SEALED, rec->page_blob };
+	const struct found f = { o->etag, rec->stored_size, rec->state != BLOB_SEALED,
+				 rec->page_blob };
 	struct key_ref *key = NULL;
 	int r;
 
@@ -280,7 +308,8 @@ whole_begin(void *arg, const struct store_entry *entry, struct err *e)
 		return report_change(o, entry, e);
 	o->doubt = entry->size != blob_record_of(o->record)->stored_size;
 	if (o->doubt) /* one of the two is wrong: no version is made of it */
-		return err_set(e, EIO, "the size is %llu, not %llu as listed", (unsigned long long)entry->size,
+		return err_set(e, EIO, "the size is %llu, not %llu as listed",
+			       (unsigned long long)entry->size,
 			       (unsigned long long)blob_record_of(o->record)->stored_size);
 	r = check_entry(o->v, entry, e);
 	if (r == 0)
@@ -313,10 +342,13 @@ static int
 get_whole(struct opening *o, uint64_t stored_size, bool cached, struct err *e)
 {
 	const struct store_get get = {
-		.name = o->name, .max = stored_size, .if_none_match = cached ? o->etag : NULL,
+		.name = o->name,
+		.max = stored_size,
+		.if_none_match = cached ? o->etag : NULL,
 	};
 	bool same = false;
-	int r = store_get(o->v->store, &get, (struct store_get_sink){ whole_begin, whole_data, o }, &same, o->deadline, e);
+	int r = store_get(o->v->store, &get, (struct store_get_sink){ whole_begin, whole_data, o },
+			  &same, o->deadline, e);
 
 	if (r == 0 && same)
 		return trust_record(o, e);
@@ -353,9 +385,11 @@ static int
 head_first(struct opening *o, struct err *e)
 {
 	const struct blob_record *rec = blob_record_of(o->record);
-	bool usable = rec->state == BLOB_SEALED || (rec->state == BLOB_UNENCRYPTED && o->v->cfg.show_unencrypted);
+	bool usable = rec->state == BLOB_SEALED ||
+		      (rec->state == BLOB_UNENCRYPTED && o->v->cfg.show_unencrypted);
 	bool same = false;
-	int r = store_head(o->v->store, o->name, usable && !rec->archived && !o->doubt ? o->etag : NULL,
+	int r = store_head(o->v->store, o->name,
+			   usable && !rec->archived && !o->doubt ? o->etag : NULL,
 			   (struct store_list_sink){ head_entry, o }, &same, o->deadline, e);
 
 	return r == 0 && same ? trust_record(o, e) : r;
@@ -381,7 +415,8 @@ guess_unwrap(struct opening *o, struct err *e)
 	if (r < 0)
 		return r;
 	/* Not worth a call when the size cannot be; whether it is so, the request will say. */
-	if (layout_init(&l, &env, rec->stored_size, rec->page_blob, o->v->cfg.max_region + REGION_OVERHEAD, &unsaid) < 0)
+	if (layout_init(&l, &env, rec->stored_size, rec->page_blob,
+			o->v->cfg.max_region + REGION_OVERHEAD, &unsaid) < 0)
 		return 0;
 	return start_unwrap(o, &env, e);
 }
@@ -391,10 +426,12 @@ fits_one_span(const struct blob_record *rec)
 {
 	uint64_t region;
 
-	if (rec->state != BLOB_SEALED || rec->stored_size == 0 || envelope_packed_protocol(rec->packed) == PROTOCOL_V1)
+	if (rec->state != BLOB_SEALED || rec->stored_size == 0 ||
+	    envelope_packed_protocol(rec->packed) == PROTOCOL_V1)
 		return false;
 	region = envelope_packed_region_len(rec->packed);
-	return rec->stored_size <= (region < SPAN_TARGET ? SPAN_TARGET / region * region : SPAN_TARGET);
+	return rec->stored_size <=
+	       (region < SPAN_TARGET ? SPAN_TARGET / region * region : SPAN_TARGET);
 }
 
 static int
@@ -406,8 +443,10 @@ validate(struct opening *o, struct err *e)
 	if (!fits_one_span(rec))
 		return head_first(o, e);
 	o->version = version_find(engine_spans(o->v->engine), o->v->store, o->name, o->etag);
-	r = get_whole(o, rec->stored_size, o->version != NULL && version_has_span(o->version, 0), e);
-	if ((r == -EFBIG && e->event == NULL) || (r < 0 && o->doubt)) { /* it has grown, or somebody is wrong about its size */
+	r = get_whole(o, rec->stored_size, o->version != NULL && version_has_span(o->version, 0),
+		      e);
+	if ((r == -EFBIG && e->event == NULL) ||
+	    (r < 0 && o->doubt)) { /* it has grown, or somebody is wrong about its size */
 		err_clear(e);
 		if (o->version != NULL)
 			version_put(o->version);
@@ -477,7 +516,8 @@ open_known(struct opening *o, const char *path, struct view_file **out, struct e
 	if (r == 0)
 		r = finish_open(o, out, e);
 	if (r < 0 && e->key[0] == '\0')
-		err_key(e, o->env.kid != NULL ? o->env.kid : blob_record_kid(blob_record_of(o->record)));
+		err_key(e, o->env.kid != NULL ? o->env.kid
+					      : blob_record_kid(blob_record_of(o->record)));
 	if (r < 0 && blob_record_of(o->record)->state == BLOB_SEALED &&
 	    envelope_packed_protocol(blob_record_of(o->record)->packed) == PROTOCOL_V1)
 		r = v1_uniform(e);
@@ -490,8 +530,8 @@ open_known(struct opening *o, const char *path, struct view_file **out, struct e
 }
 
 int
-blobview_open(struct view *view, const char *path, const char *etag, struct view_record *record, struct view_sink now,
-	      struct deadline d, struct view_file **out, struct err *e)
+blobview_open(struct view *view, const char *path, const char *etag, struct view_record *record,
+	      struct view_sink now, struct deadline d, struct view_file **out, struct err *e)
 {
 	struct looked_up l = { .record = view_record_get(record) };
 	struct opening o = { .v = blobview_of(view), .now = now, .deadline = d };

@@ -14,7 +14,10 @@ struct search {
 	bool done, shadowed;
 };
 
-/* Compares one listed name with the alias that is looked for, plain and as a file behind a directory. */
+/*
+ * Compares one listed name with the alias that is looked for, plain and as a file behind a
+ * directory.
+ */
 static int
 compare_entry(void *arg, const struct store_entry *entry, struct err *e)
 {
@@ -26,7 +29,9 @@ compare_entry(void *arg, const struct store_entry *entry, struct err *e)
 	buf_init(&name, NAMES_FILE_MAX);
 	if (entry->kind == STORE_PREFIX && c.n > 0)
 		c.n--;
-	if (s->done || c.n < NAMES_FILE_MAX / 3) /* too short to be cut, even with every byte escaped and a mark */
+	if (s->done ||
+	    c.n < NAMES_FILE_MAX /
+			    3) /* too short to be cut, even with every byte escaped and a mark */
 		return 0;
 	for (int shadowed = 0; shadowed < 2 && r == 0 && !s->done; shadowed++) {
 		r = names_escape(c, shadowed != 0, &name, e);
@@ -41,14 +46,16 @@ compare_entry(void *arg, const struct store_entry *entry, struct err *e)
 }
 
 static int
-find_alias(struct store *store, struct span prefix, struct search *s, struct deadline d, struct err *e)
+find_alias(struct store *store, struct span prefix, struct search *s, struct deadline d,
+	   struct err *e)
 {
 	AUTO_BUF cursor;
 	int r;
 
 	buf_init(&cursor, 16 << 10);
 	do {
-		r = store_list(store, prefix, true, 0, &cursor, (struct store_list_sink){ compare_entry, s }, d, e);
+		r = store_list(store, prefix, true, 0, &cursor,
+			       (struct store_list_sink){ compare_entry, s }, d, e);
 	} while (r == 0 && !s->done && cursor.n > 0);
 	if (r == 0 && !s->done)
 		return err_set(e, ENOENT, "no blob has this abbreviated name");
@@ -84,8 +91,8 @@ add_component(struct store *store, const char *file, bool last, struct deadline 
 }
 
 int
-blobpath_name(struct store *store, const char *path, struct deadline d, struct buf *out, enum blob_path_kind *kind,
-		  struct err *e)
+blobpath_name(struct store *store, const char *path, struct deadline d, struct buf *out,
+	      enum blob_path_kind *kind, struct err *e)
 {
 	char file[NAMES_FILE_MAX + 1];
 	int r = 0;
@@ -97,7 +104,8 @@ blobpath_name(struct store *store, const char *path, struct deadline d, struct b
 		bool last = path[n] == '\0';
 
 		if (n > NAMES_FILE_MAX)
-			return err_set(e, ENAMETOOLONG, "a name is longer than %d bytes", NAMES_FILE_MAX);
+			return err_set(e, ENAMETOOLONG, "a name is longer than %d bytes",
+				       NAMES_FILE_MAX);
 		memcpy(file, path, n);
 		file[n] = '\0';
 		r = add_component(store, file, last, d, out, kind, e);

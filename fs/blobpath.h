@@ -14,10 +14,10 @@ enum blob_path_kind {
 };
 
 /*
- * The store name that path stands for ("" for the root), without a final '/'.  Aliases of long names are found by listing
- * their directory.  -ENOENT when no blob can have that path.
+ * The store name that path stands for ("" for the root), without a final '/'.  Aliases of long
+ * names are found by listing their directory.  -ENOENT when no blob can have that path.
  */
 int blobpath_name(struct store *store, const char *path, struct deadline d, struct buf *out,
-		      enum blob_path_kind *kind, struct err *e) MUST_CHECK;
+		  enum blob_path_kind *kind, struct err *e) MUST_CHECK;
 
 #endif

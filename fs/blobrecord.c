@@ -52,7 +52,8 @@ slot(struct kid_table *t, const char *kid)
 
 	for (const char *p = kid; *p != '\0'; p++)
 		h = h * 33 + (unsigned char)*p;
-	for (at = &t->bucket[h % KID_BUCKETS]; *at != NULL && strcmp((*at)->s, kid) != 0; at = &(*at)->chain)
+	for (at = &t->bucket[h % KID_BUCKETS]; *at != NULL && strcmp((*at)->s, kid) != 0;
+	     at = &(*at)->chain)
 		;
 	return at;
 }
@@ -109,15 +110,16 @@ record_free(struct view_record *base)
 }
 
 static int
-remember_envelope(struct blob_record *r, struct kid_table *t, struct envelope_template *like, struct span json,
-		  struct err *e)
+remember_envelope(struct blob_record *r, struct kid_table *t, struct envelope_template *like,
+		  struct span json, struct err *e)
 {
 	struct err ignored = { 0 };
 	AUTO_ENVELOPE env = { 0 };
 	size_t kid_bytes;
 	int rc;
 
-	rc = like != NULL ? envelope_template_parse(like, json, &env, &ignored) : envelope_parse(json, &env, &ignored);
+	rc = like != NULL ? envelope_template_parse(like, json, &env, &ignored)
+			  : envelope_parse(json, &env, &ignored);
 	if (rc < 0) {
 		r->state = BLOB_BROKEN;
 		return 0;
@@ -132,8 +134,8 @@ remember_envelope(struct blob_record *r, struct kid_table *t, struct envelope_te
 }
 
 int
-blob_record_new(struct kid_table *t, struct envelope_template *like, const struct store_entry *entry,
-		struct view_record **out, struct err *e)
+blob_record_new(struct kid_table *t, struct envelope_template *like,
+		const struct store_entry *entry, struct view_record **out, struct err *e)
 {
 	struct blob_record *r = calloc(1, sizeof(*r));
 	int rc = 0;
@@ -178,6 +180,7 @@ blob_record_size(const struct blob_record *r, bool *exact)
 		return r->stored_size;
 	if (envelope_packed_protocol(r->packed) == PROTOCOL_V1 && !r->page_blob)
 		*exact = false;
-	return layout_hint_size(envelope_packed_protocol(r->packed), envelope_packed_region_len(r->packed),
-				r->stored_size, r->page_blob);
+	return layout_hint_size(envelope_packed_protocol(r->packed),
+				envelope_packed_region_len(r->packed), r->stored_size,
+				r->page_blob);
 }

@@ -14,9 +14,10 @@
 #include "fs/view.h"
 
 enum blob_state {
-	BLOB_SEALED,	   /* a good envelope */
-	BLOB_UNENCRYPTED,  /* no envelope at all */
-	BLOB_BROKEN	   /* an envelope that cannot be used, or one that the service hides: open says why */
+	BLOB_SEALED,	  /* a good envelope */
+	BLOB_UNENCRYPTED, /* no envelope at all */
+	BLOB_BROKEN /* an envelope that cannot be used, or one that the service hides: open says why
+		     */
 };
 
 struct kid_table; /* key ids, each stored once; opaque; has a lock of its own (rank 3) */
@@ -28,19 +29,21 @@ struct blob_record {
 	uint64_t stored_size;
 	struct packed_envelope *packed; /* BLOB_SEALED */
 	struct kid_text *kid;		/* BLOB_SEALED */
-	uint8_t state; /* enum blob_state */
+	uint8_t state;			/* enum blob_state */
 	bool page_blob, archived;
 };
 
 /*
- * From a store's entry; one reference for the caller.  Only -ENOMEM: a bad envelope makes a BLOB_BROKEN record.  like: for many entries in
- * a row, or NULL.
+ * From a store's entry; one reference for the caller.  Only -ENOMEM: a bad envelope makes a
+ * BLOB_BROKEN record.  like: for many entries in a row, or NULL.
  */
-int blob_record_new(struct kid_table *t, struct envelope_template *like, const struct store_entry *entry,
-		    struct view_record **out, struct err *e) MUST_CHECK;
+int blob_record_new(struct kid_table *t, struct envelope_template *like,
+		    const struct store_entry *entry, struct view_record **out,
+		    struct err *e) MUST_CHECK;
 
 /* The full envelope of a BLOB_SEALED record. */
-int blob_record_envelope(const struct blob_record *r, struct envelope *out, struct err *e) MUST_CHECK;
+int blob_record_envelope(const struct blob_record *r, struct envelope *out,
+			 struct err *e) MUST_CHECK;
 const char *blob_record_kid(const struct blob_record *r); /* "" when there is none */
 
 /* Plain size to show, and whether it is exact. */

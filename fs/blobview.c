@@ -24,11 +24,11 @@ blobview_xattrs(struct view *view, const char *etag, uint64_t size, struct view_
 	(void)size;
 	if (r == NULL)
 		return 0;
-#define PUT(label, ...)                                                             \
-	do {                                                                        \
-		out[n].name = "user.azcrypt." label;                                \
-		(void)snprintf(out[n].value, sizeof(out[n].value), __VA_ARGS__);    \
-		n++;                                                                \
+#define PUT(label, ...)                                                          \
+	do {                                                                     \
+		out[n].name = "user.azcrypt." label;                             \
+		(void)snprintf(out[n].value, sizeof(out[n].value), __VA_ARGS__); \
+		n++;                                                             \
 	} while (0)
 	PUT("etag", "%s", etag);
 	PUT("stored_size", "%llu", (unsigned long long)r->stored_size);
@@ -46,7 +46,8 @@ blobview_xattrs(struct view *view, const char *etag, uint64_t size, struct view_
 		PUT("algorithm", "%s", wrap_alg_name(envelope_packed_alg(r->packed)));
 		PUT("integrity", "%s", v1 ? "none" : "regions");
 		if (!v1)
-			PUT("region_length", "%llu", (unsigned long long)envelope_packed_region_len(r->packed));
+			PUT("region_length", "%llu",
+			    (unsigned long long)envelope_packed_region_len(r->packed));
 	}
 #undef PUT
 	return n;
@@ -100,8 +101,8 @@ static const struct view_ops ops = {
 };
 
 int
-blobview_new_take(struct engine *g, const struct blobview_config *cfg, struct store *store, struct keyring *keys,
-		  struct view **out, struct err *e)
+blobview_new_take(struct engine *g, const struct blobview_config *cfg, struct store *store,
+		  struct keyring *keys, struct view **out, struct err *e)
 {
 	struct blobview *v = calloc(1, sizeof(*v));
 	int r;

@@ -9,14 +9,14 @@
 #include "fs/view.h"
 
 struct blobview_config {
-	bool v1_read;		/* v1=read */
-	bool show_unencrypted;	/* unencrypted=show */
-	bool recover_order;	/* region_order=recover */
-	uint64_t max_region;	/* bytes */
+	bool v1_read;	       /* v1=read */
+	bool show_unencrypted; /* unencrypted=show */
+	bool recover_order;    /* region_order=recover */
+	uint64_t max_region;   /* bytes */
 };
 
 /* Takes store and keyring (also on failure). */
-int blobview_new_take(struct engine *g, const struct blobview_config *cfg, struct store *store, struct keyring *keys,
-		      struct view **out, struct err *e) MUST_CHECK;
+int blobview_new_take(struct engine *g, const struct blobview_config *cfg, struct store *store,
+		      struct keyring *keys, struct view **out, struct err *e) MUST_CHECK;
 
 #endif

@@ -17,20 +17,23 @@ struct dirpage {
 enum ahead_state { AHEAD_NONE, AHEAD_RUNNING, AHEAD_DONE };
 
 struct dirstream {
-	pthread_mutex_t turn; /* one request at a time: after an interrupt a second may come while the first still works */
+	pthread_mutex_t turn; /* one request at a time: after an interrupt a second may come while
+				 the first still works */
 	struct buf cursor;
 	int64_t start_ns;
-	uint64_t first;	      /* number of the page's first entry, counting "." and ".." */
+	uint64_t first; /* number of the page's first entry, counting "." and ".." */
 	struct dirpage page;
 	bool started, complete;
-	/* The page after this one, fetched while this one is shown; while it is, the cursor is its. */
+	/*
+	 * The page after this one, fetched while this one is shown; while it is, the cursor is its.
+	 */
 	pthread_mutex_t mu;
 	pthread_cond_t fetched;
 	enum ahead_state ahead; /* guarded by mu */
 	struct dirpage next;
 	struct err next_e;
 	struct pool_job job;
-	struct fs *fs;		/* of the job, with a reference to the handle */
+	struct fs *fs; /* of the job, with a reference to the handle */
 	struct handle *handle;
 };
 
@@ -127,7 +130,10 @@ keep_entry(void *arg, const struct view_item *item, struct err *e)
 		p->room = room;
 	}
 	x = &p->entry[p->n];
-	*x = (struct dirstream_entry){ .dir = item->dir, .exact = item->exact, .size = item->size, .mtime_ns = item->mtime_ns };
+	*x = (struct dirstream_entry){ .dir = item->dir,
+				       .exact = item->exact,
+				       .size = item->size,
+				       .mtime_ns = item->mtime_ns };
 	x->name = malloc(n_name + n_etag);
 	if (x->name == NULL)
 		return err_set(e, ENOMEM, "out of memory");
@@ -145,7 +151,9 @@ keep_own_children(struct node *dir, struct dirstream *s, struct err *e)
 	int r = 0;
 
 	for (unsigned i = 0; r == 0 && (child = tree_own_child(dir, i)) != NULL; i++) {
-		const struct view_item item = { .name = node_name(child), .dir = true, .exact = true, .etag = "" };
+		const struct view_item item = {
+			.name = node_name(child), .dir = true, .exact = true, .etag = ""
+		};
 
 		r = keep_entry(&s->page, &item, e);
 	}
@@ -154,7 +162,8 @@ keep_own_children(struct node *dir, struct dirstream *s, struct err *e)
 }
 
 static int
-list_page(struct node *dir, struct dirstream *s, struct dirpage *into, struct deadline d, struct err *e)
+list_page(struct node *dir, struct dirstream *s, struct dirpage *into, struct deadline d,
+	  struct err *e)
 {
 	AUTO_BUF path;
 	int r;
@@ -162,7 +171,8 @@ list_page(struct node *dir, struct dirstream *s, struct dirpage *into, struct de
 	buf_init(&path, 64 << 10);
 	r = node_path(dir, &path, e);
 	if (r == 0)
-		r = view_list(node_view(dir), buf_str(&path), &s->cursor, (struct view_sink){ keep_entry, into }, d, e);
+		r = view_list(node_view(dir), buf_str(&path), &s->cursor,
+			      (struct view_sink){ keep_entry, into }, d, e);
 	into->came_ns = clock_now_ns();
 	return r;
 }
@@ -170,11 +180,13 @@ list_page(struct node *dir, struct dirstream *s, struct dirpage *into, struct de
 static void
 run_ahead(struct pool_job *job)
 {
-	struct dirstream *s = (struct dirstream *)(void *)((char *)job - offsetof(struct dirstream, job));
+	struct dirstream *s = (struct dirstream *)(void *)((char *)job -
+							   offsetof(struct dirstream, job));
 	struct handle *h = s->handle;
 	struct fs *fs = s->fs;
 
-	(void)list_page(h->node, s, &s->next, deadline_in(engine_timeout_ns(fs->engine)), &s->next_e);
+	(void)list_page(h->node, s, &s->next, deadline_in(engine_timeout_ns(fs->engine)),
+			&s->next_e);
 	mutex_lock(&s->mu);
 	s->ahead = AHEAD_DONE;
 	(void)pthread_cond_broadcast(&s->fetched);
@@ -219,7 +231,8 @@ next_page(struct op *op, struct dirstream *s, struct err *e)
 	page_drop(&s->page);
 	if (node_view(op->node) == NULL)
 		return keep_own_children(op->node, s, e);
-	r = await_ahead(s) ? take_ahead(s, e) : list_page(op->node, s, &s->page, op_deadline(op), e);
+	r = await_ahead(s) ? take_ahead(s, e)
+			   : list_page(op->node, s, &s->page, op_deadline(op), e);
 	if (r < 0)
 		return r;
 	if (s->cursor.n > 0) {
@@ -244,7 +257,8 @@ dirstream_unlock(struct dirstream *s)
 }
 
 int
-dirstream_entry(struct op *op, struct dirstream *s, uint64_t at, const struct dirstream_entry **out, struct err *e)
+dirstream_entry(struct op *op, struct dirstream *s, uint64_t at, const struct dirstream_entry **out,
+		struct err *e)
 {
 	int r = 0;
 

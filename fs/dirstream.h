@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A directory that is being read: a stream of pages.  One page is shown while the
- * next one is fetched.  Entries are numbered; "." is 0, ".." is 1.  Going back behind the page starts the
- * listing over.
+ * next one is fetched.  Entries are numbered; "." is 0, ".." is 1.  Going back behind the page
+ * starts the listing over.
  */
 #ifndef FS_DIRSTREAM_H
 #define FS_DIRSTREAM_H
@@ -19,7 +19,7 @@ struct dirstream_entry {
 	struct view_record *record;
 };
 
-struct dirstream *dirstream_new(void); /* NULL: no memory */
+struct dirstream *dirstream_new(void);	  /* NULL: no memory */
 void dirstream_free(struct dirstream *s); /* NULL is fine */
 
 /* One request at a time: after an interrupt a second one may come while the first still works. */
@@ -27,13 +27,15 @@ void dirstream_lock(struct dirstream *s);
 void dirstream_unlock(struct dirstream *s);
 
 /*
- * Entry number `at` (from DIRSTREAM_DOTS), good until the next call; asks the view when it must.  -ENODATA past the end (no
- * failure is recorded).
+ * Entry number `at` (from DIRSTREAM_DOTS), good until the next call; asks the view when it must.
+ * -ENODATA past the end (no failure is recorded).
  */
-int dirstream_entry(struct op *op, struct dirstream *s, uint64_t at, const struct dirstream_entry **out,
-		    struct err *e) MUST_CHECK;
+int dirstream_entry(struct op *op, struct dirstream *s, uint64_t at,
+		    const struct dirstream_entry **out, struct err *e) MUST_CHECK;
 
-/* Whether entry number `at` is at hand, or known not to be there: dirstream_entry would not wait. */
+/*
+ * Whether entry number `at` is at hand, or known not to be there: dirstream_entry would not wait.
+ */
 bool dirstream_ready(const struct dirstream *s, uint64_t at);
 
 /* When this listing began, and its page came. */

@@ -12,11 +12,10 @@ static const struct {
 	const char *name;
 	unsigned threads;
 } lanes[N_LANES] = {
-	[LANE_META] = { "meta", 256 },
-	[LANE_OPEN] = { "open", 256 },
-	[LANE_UNWRAP] = { "unwrap", 64 },
-	[LANE_DATA] = { "data", 512 },
-	[LANE_AHEAD] = { "ahead", 64 }, /* stuck prefetches (24 at most) leave room for pages of listings */
+	[LANE_META] = { "meta", 256 },	  [LANE_OPEN] = { "open", 256 },
+	[LANE_UNWRAP] = { "unwrap", 64 }, [LANE_DATA] = { "data", 512 },
+	[LANE_AHEAD] = { "ahead", 64 }, /* stuck prefetches (24 at most) leave room for pages of
+					   listings */
 };
 
 struct engine {
@@ -49,13 +48,14 @@ engine_new(const struct engine_config *cfg, struct engine **out, struct err *e)
 }
 
 /*
- * Opens feed the unwraps; what a failed prefetch leaves undone goes to the data lane, which feeds itself.  Ended in this
- * order, no lane is fed when it has ended.
+ * Opens feed the unwraps; what a failed prefetch leaves undone goes to the data lane, which feeds
+ * itself.  Ended in this order, no lane is fed when it has ended.
  */
 void
 engine_drain(struct engine *g)
 {
-	static const enum lane order[N_LANES] = { LANE_META, LANE_OPEN, LANE_UNWRAP, LANE_AHEAD, LANE_DATA };
+	static const enum lane order[N_LANES] = { LANE_META, LANE_OPEN, LANE_UNWRAP, LANE_AHEAD,
+						  LANE_DATA };
 
 	for (unsigned i = 0; i < N_LANES; i++) {
 		pool_free(g->pool[order[i]]);

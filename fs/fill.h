@@ -32,13 +32,16 @@ struct fill {
 	bool begun;
 };
 
-/* Where a span lies.  clear: a blob that is not encrypted, whose stored bytes are the plain ones. */
+/*
+ * Where a span lies.  clear: a blob that is not encrypted, whose stored bytes are the plain ones.
+ */
 void fill_place(const struct layout *l, bool clear, uint64_t span, struct span_place *out);
 
 /* Starts, or starts over. */
 void fill_begin(struct fill *f);
 int fill_data(struct fill *f, struct span piece, struct err *e) MUST_CHECK;
 int fill_end(struct fill *f, struct err *e) MUST_CHECK;
-void fill_clear(struct fill *f); /* frees all it holds; the result may have been moved out (block.p = NULL, bad.at = NULL) */
+void fill_clear(struct fill *f); /* frees all it holds; the result may have been moved out (block.p
+				    = NULL, bad.at = NULL) */
 
 #endif

@@ -27,8 +27,8 @@ struct fs {
 };
 
 /*
- * An open file or directory; fi->fh points to it.  Reference counted: an interrupted request may still be
- * worked on when its handle is released.
+ * An open file or directory; fi->fh points to it.  Reference counted: an interrupted request may
+ * still be worked on when its handle is released.
  */
 struct handle {
 	struct handle *next, **link;
@@ -47,14 +47,14 @@ struct op {
 	struct parked parked; /* first */
 	struct pool_job job;
 	struct fs *fs;
-	struct node *node;   /* a reference */
-	struct handle *handle;	     /* a reference, or NULL */
+	struct node *node;     /* a reference */
+	struct handle *handle; /* a reference, or NULL */
 	struct fuse_file_info fi;
 	uint64_t off;
 	size_t size;
 	int mask;
 	bool plus;
-	char *name;	     /* owned */
+	char *name; /* owned */
 	struct view_read read;
 };
 
@@ -68,7 +68,10 @@ op_of(struct pool_job *job)
 }
 struct deadline op_deadline(const struct op *op);
 
-/* Logs the failure of doing `what` on the node (and name, if any), answers it, and lets go of the op. */
+/*
+ * Logs the failure of doing `what` on the node (and name, if any), answers it, and lets go of the
+ * op.
+ */
 void op_fail(struct op *op, const char *what, const struct err *e);
 void op_end(struct op *op);
 
@@ -91,7 +94,8 @@ void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
-void fs_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void fs_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		    struct fuse_file_info *fi);
 void fs_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 
 #endif

@@ -18,7 +18,8 @@
 #include "fs/push.h"
 
 enum {
-	MAX_BACKGROUND = 1024, /* with the default of 12, a dozen stuck readers block every other read */
+	MAX_BACKGROUND =
+		1024, /* with the default of 12, a dozen stuck readers block every other read */
 	FUSE_THREADS = 4,
 	ANSWERERS = 2,
 	READ_AHEAD_KB = 2048
@@ -42,16 +43,18 @@ raise_read_ahead(struct pool_job *job)
 	struct statx sx;
 	int fd, n;
 
-	if (geteuid() != 0 || statx(AT_FDCWD, m->mountpoint, AT_STATX_DONT_SYNC, STATX_INO, &sx) != 0)
+	if (geteuid() != 0 ||
+	    statx(AT_FDCWD, m->mountpoint, AT_STATX_DONT_SYNC, STATX_INO, &sx) != 0)
 		return;
-	(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", sx.stx_dev_major, sx.stx_dev_minor);
+	(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", sx.stx_dev_major,
+		       sx.stx_dev_minor);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	n = snprintf(text, sizeof(text), "%d", READ_AHEAD_KB);
 	if (write(fd, text, (size_t)n) < 0)
-		log_event(LOG_LEVEL_DEBUG, "mount.read_ahead", "cannot raise the kernel's read-ahead: %s",
-			  strerror(errno));
+		log_event(LOG_LEVEL_DEBUG, "mount.read_ahead",
+			  "cannot raise the kernel's read-ahead: %s", strerror(errno));
 	(void)close(fd);
 }
 
@@ -60,13 +63,18 @@ on_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct mount *m = userdata;
 
-	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-				  FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_WRITEBACK_CACHE);
-	/* Never READDIR without attributes: what is not told with the listing is asked for name by name. */
+	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
+				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_AUTO_INVAL_DATA |
+				  FUSE_CAP_WRITEBACK_CACHE);
+	/*
+	 * Never READDIR without attributes: what is not told with the listing is asked for name
+	 * by name.
+	 */
 	conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
 	/* With it a reader with O_DIRECT waits where not even SIGKILL reaches it. */
 	conn->want &= ~(unsigned)FUSE_CAP_ASYNC_DIO;
-	conn->want |= conn->capable & (FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS);
+	conn->want |= conn->capable &
+		      (FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS);
 	conn->max_background = MAX_BACKGROUND;
 	conn->congestion_threshold = MAX_BACKGROUND * 3 / 4;
 	conn->max_readahead = READ_AHEAD_KB << 10;
@@ -107,9 +115,13 @@ check_mountpoint(const char *path, struct err *e)
 
 	if (lstat(path, &st) != 0)
 		return err_set(e, errno, "mount point %s: %s%s", path, strerror(errno),
-			       errno == ENOTCONN ? " (a dead mount is there: fusermount3 -u it first)" : "");
+			       errno == ENOTCONN
+				       ? " (a dead mount is there: fusermount3 -u it first)"
+				       : "");
 	if (S_ISLNK(st.st_mode))
-		return err_set(e, EINVAL, "mount point %s is a symbolic link; name the directory itself", path);
+		return err_set(e, EINVAL,
+			       "mount point %s is a symbolic link; name the directory itself",
+			       path);
 	if (!S_ISDIR(st.st_mode))
 		return err_set(e, EINVAL, "mount point %s is not a directory", path);
 	dir = opendir(path);
@@ -145,7 +157,8 @@ new_session(struct mount *m, struct err *e)
 	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
 
 	escape_option(m->fs.cfg.fsname, fsname, sizeof(fsname));
-	(void)snprintf(options, sizeof(options), "ro,nosuid,nodev,noexec,subtype=azcryptfs,fsname=%s%s", fsname,
+	(void)snprintf(options, sizeof(options),
+		       "ro,nosuid,nodev,noexec,subtype=azcryptfs,fsname=%s%s", fsname,
 		       m->fs.cfg.allow_other ? ",allow_other,default_permissions" : "");
 	m->fs.session = fuse_session_new(&args, &ops, sizeof(ops), m);
 	fuse_opt_free_args(&args);
@@ -168,7 +181,8 @@ do_mount(struct mount *m, struct err *e)
 	if (access("/dev/fuse", R_OK | W_OK) != 0)
 		return err_set(e, EACCES, "cannot mount: /dev/fuse may not be opened by this user");
 	return err_set(e, no > 0 ? no : EPERM, "cannot mount on %s: %s", m->mountpoint,
-		       no > 0 ? strerror(no) : "fusermount3 refused (is allow_other allowed in /etc/fuse.conf?)");
+		       no > 0 ? strerror(no)
+			      : "fusermount3 refused (is allow_other allowed in /etc/fuse.conf?)");
 }
 
 static int
@@ -177,8 +191,11 @@ prepare(struct mount *m, struct err *e)
 	const struct mount_config *cfg = &m->fs.cfg;
 	struct tree_view *views = calloc(cfg->n_views, sizeof(*views));
 	struct tree_config tc = {
-		.views = views, .n_views = cfg->n_views, .budget = engine_budget(cfg->engine),
-		.attr_timeout_ns = cfg->attr_timeout_ns, .negative_timeout_ns = cfg->negative_timeout_ns,
+		.views = views,
+		.n_views = cfg->n_views,
+		.budget = engine_budget(cfg->engine),
+		.attr_timeout_ns = cfg->attr_timeout_ns,
+		.negative_timeout_ns = cfg->negative_timeout_ns,
 	};
 	int r;
 
@@ -270,7 +287,8 @@ mount_run(struct mount *m, struct err *e)
 		fuse_loop_cfg_destroy(loop);
 		return err_set(e, EIO, "cannot set signal handlers");
 	}
-	r = fuse_session_loop_mt(m->fs.session, loop); /* 0: unmounted, > 0: the signal that ended it */
+	r = fuse_session_loop_mt(m->fs.session,
+				 loop); /* 0: unmounted, > 0: the signal that ended it */
 	fuse_loop_cfg_destroy(loop);
 	wind_down(m);
 	fuse_remove_signal_handlers(m->fs.session);

@@ -15,16 +15,19 @@ static const char hex[] = "0123456789ABCDEF";
 static size_t
 utf8_len(const uint8_t *p, size_t n)
 {
-	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
-		   : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+	size_t len = p[0] < 0x80		   ? 1
+		     : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+		     : (p[0] & 0xf0) == 0xe0	   ? 3
+		     : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+						   : 0;
 
 	if (len == 0 || len > n)
 		return 0;
 	for (size_t i = 1; i < len; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-	    (p[0] == 0xf4 && p[1] > 0x8f))
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
 		return 0;
 	return len;
 }
@@ -59,7 +62,8 @@ is_dots(struct span c)
 static bool
 percent_is_ambiguous(struct span c, size_t i)
 {
-	return (i + 2 < c.n && is_hex(c.p[i + 1]) && is_hex(c.p[i + 2])) || (i + 1 < c.n && c.p[i + 1] == '~');
+	return (i + 2 < c.n && is_hex(c.p[i + 1]) && is_hex(c.p[i + 2])) ||
+	       (i + 1 < c.n && c.p[i + 1] == '~');
 }
 
 static int
@@ -72,7 +76,8 @@ escape_bytes(struct span c, struct buf *out, struct err *e)
 		size_t len = utf8_len(c.p + i, c.n - i);
 		const uint8_t b = c.p[i];
 
-		if (len == 0 || b < 0x20 || b == 0x7f || dots || (b == '%' && percent_is_ambiguous(c, i))) {
+		if (len == 0 || b < 0x20 || b == 0x7f || dots ||
+		    (b == '%' && percent_is_ambiguous(c, i))) {
 			r = add_escaped(out, b, e);
 			len = 1;
 		} else {
@@ -83,7 +88,10 @@ escape_bytes(struct span c, struct buf *out, struct err *e)
 	return r;
 }
 
-/* Cuts a long name and puts its fingerprint at the end; the cut never splits an escape or a character. */
+/*
+ * Cuts a long name and puts its fingerprint at the end; the cut never splits an escape or a
+ * character.
+ */
 static int
 make_alias(struct span component, bool shadowed, struct buf *full, struct buf *out, struct err *e)
 {
@@ -185,8 +193,10 @@ names_unescape(const char *name, enum names_kind *kind, struct buf *out, struct 
 		shadowed = true;
 		n -= 3;
 	}
-	r = ends_with_mark(name, n) && n == 3 ? 0 : unescape_bytes((const uint8_t *)name, n, out, e);
-	if (r == 0 && (memchr(buf_str(out), '\0', out->n) != NULL || memchr(buf_str(out), '/', out->n) != NULL)) {
+	r = ends_with_mark(name, n) && n == 3 ? 0
+					      : unescape_bytes((const uint8_t *)name, n, out, e);
+	if (r == 0 && (memchr(buf_str(out), '\0', out->n) != NULL ||
+		       memchr(buf_str(out), '/', out->n) != NULL)) {
 		*kind = NAMES_NOTHING;
 		return 0;
 	}
@@ -194,7 +204,9 @@ names_unescape(const char *name, enum names_kind *kind, struct buf *out, struct 
 		r = names_escape(buf_span(out), shadowed, &again, e);
 	if (r < 0)
 		return r;
-	*kind = strcmp(buf_str(&again), name) != 0 ? NAMES_NOTHING : shadowed ? NAMES_SHADOWED : NAMES_PLAIN;
+	*kind = strcmp(buf_str(&again), name) != 0 ? NAMES_NOTHING
+		: shadowed			   ? NAMES_SHADOWED
+						   : NAMES_PLAIN;
 	return 0;
 }
 

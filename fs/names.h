@@ -8,9 +8,10 @@
  *  - "." and ".." become "%2E" and "%2E%2E";
  *  - '%' becomes %25 where two upper-case hexadecimal digits follow, so that decoding cannot err;
  *  - the empty component becomes "%00" (no store name holds a NUL);
- *  - a file whose name is a directory's too gets "%00" at its end: the directory has the plain name;
- *  - what would be longer than 255 bytes is cut and ends in "%~" and 32 hexadecimal digits of its SHA-256: such an
- *    alias is found again by listing its directory.
+ *  - a file whose name is a directory's too gets "%00" at its end: the directory has the plain
+ *    name;
+ *  - what would be longer than 255 bytes is cut and ends in "%~" and 32 hexadecimal digits of its
+ *    SHA-256: such an alias is found again by listing its directory.
  * A file name that no component would be turned into names nothing.
  */
 #ifndef FS_NAMES_H
@@ -23,7 +24,10 @@
 
 enum { NAMES_FILE_MAX = 255 };
 
-/* The file name of one component; out is reset first and needs a ceiling of at least 255.  shadowed: add the mark of a file behind a directory. */
+/*
+ * The file name of one component; out is reset first and needs a ceiling of at least 255.
+ * shadowed: add the mark of a file behind a directory.
+ */
 int names_escape(struct span component, bool shadowed, struct buf *out, struct err *e) MUST_CHECK;
 
 enum names_kind {
@@ -34,7 +38,8 @@ enum names_kind {
 };
 
 /* What a file name stands for; out is reset first. */
-int names_unescape(const char *name, enum names_kind *kind, struct buf *out, struct err *e) MUST_CHECK;
+int names_unescape(const char *name, enum names_kind *kind, struct buf *out,
+		   struct err *e) MUST_CHECK;
 
 /* A 64-bit number for a path, for st_ino: the same for the same path, always; never 0 or 1. */
 uint64_t names_ino(uint64_t parent_ino, const char *name);

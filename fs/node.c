@@ -138,19 +138,26 @@ node_keep_locked(struct node *n)
 	}
 }
 
-/* A node with one reference, not yet linked; NULL when there is no memory for it (must: take it all the same). */
+/*
+ * A node with one reference, not yet linked; NULL when there is no memory for it (must: take it
+ * all the same).
+ */
 struct node *
-node_new_locked(struct tree *t, struct node *parent, struct view *view, const struct view_item *item, bool must)
+node_new_locked(struct tree *t, struct node *parent, struct view *view,
+		const struct view_item *item, bool must)
 {
 	size_t n_name = strlen(item->name), n_etag = strlen(item->etag);
 	const size_t own_bytes = offsetof(struct node, name) + n_name + n_etag + 2;
-	size_t bytes = own_bytes + (item->dir ? sizeof(struct directory) : item->record != NULL ? item->record->bytes : 0);
+	size_t bytes = own_bytes + (item->dir		   ? sizeof(struct directory)
+				    : item->record != NULL ? item->record->bytes
+							   : 0);
 	struct node *n;
 
 	if (!budget_try(t->budget, BUDGET_METADATA, bytes)) {
 		if (!must)
 			return NULL;
-		bytes = 0; /* the few that the kernel asks for by name are served beyond the share */
+		bytes = 0; /* the few that the kernel asks for by name are served beyond the share
+			    */
 	}
 	n = calloc(1, u64_max(own_bytes, sizeof(*n)));
 	if (n != NULL && item->dir)
@@ -196,14 +203,17 @@ node_missing_slot(struct node *dir, const char *name, uint64_t *number)
 
 /* The node that stands for item in dir from now on, with one reference. */
 struct node *
-node_update_locked(struct node *dir, const char *name, const struct view_item *item, struct learnt l, bool must)
+node_update_locked(struct node *dir, const char *name, const struct view_item *item,
+		   struct learnt l, bool must)
 {
 	struct tree *t = dir->t;
 	struct view_item named = *item;
 	struct node *old = *node_slot_locked(t, dir, name), *n;
 	uint64_t number;
 
-	if (old != NULL && old->learnt_ns > l.at_ns) { /* a page of a listing may have waited long for its reader */
+	if (old != NULL &&
+	    old->learnt_ns >
+		    l.at_ns) { /* a page of a listing may have waited long for its reader */
 		old->refs++;
 		return old;
 	}
@@ -233,7 +243,8 @@ node_fresh_until_locked(const struct node *n)
 {
 	const struct directory *d = n->parent != NULL ? n->parent->d : NULL;
 
-	if (d != NULL && n->linked && n->learnt_ns >= d->list_start_ns && d->list_until_ns > n->fresh_until_ns)
+	if (d != NULL && n->linked && n->learnt_ns >= d->list_start_ns &&
+	    d->list_until_ns > n->fresh_until_ns)
 		return d->list_until_ns;
 	return n->fresh_until_ns;
 }
@@ -299,7 +310,10 @@ node_view(const struct node *n)
 	return n->view;
 }
 
-/* Names of a node never change and its parents live as long as it does: no lock is needed to walk up. */
+/*
+ * Names of a node never change and its parents live as long as it does: no lock is needed to walk
+ * up.
+ */
 static int
 add_names(const struct node *n, bool to_root, struct buf *out, struct err *e)
 {
@@ -350,4 +364,3 @@ node_name(const struct node *n)
 {
 	return n->name;
 }
-

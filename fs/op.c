@@ -129,8 +129,8 @@ op_end(struct op *op)
 }
 
 /*
- * A name that is missing, or means another version by now, is an answer, unless somebody was reading it; what an interrupted or stopped
- * mount leaves undone is no event either.
+ * A name that is missing, or means another version by now, is an answer, unless somebody was
+ * reading it; what an interrupted or stopped mount leaves undone is no event either.
  */
 static bool
 worth_a_line(const struct err *e, const char *what)
@@ -148,8 +148,8 @@ op_fail(struct op *op, const char *what, const struct err *e)
 
 	buf_init(&path, 64 << 10);
 	if (worth_a_line(e, what) && node_full_path(op->node, &path, &ignored) == 0)
-		log_err(LOG_LEVEL_ERROR, e, "%s '%s%s%s'", what, buf_str(&path), op->name != NULL ? "/" : "",
-			op->name != NULL ? op->name : "");
+		log_err(LOG_LEVEL_ERROR, e, "%s '%s%s%s'", what, buf_str(&path),
+			op->name != NULL ? "/" : "", op->name != NULL ? op->name : "");
 	if (park_claim(&op->parked))
 		(void)fuse_reply_err(op->parked.req, e->no == ECANCELED ? EIO : e->no);
 	op_end(op);

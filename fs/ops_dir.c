@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* FUSE callbacks on open directories.  An offset is the number of the entry that comes next: see dirstream.h. */
+/*
+ * FUSE callbacks on open directories.  An offset is the number of the entry that comes next: see
+ * dirstream.h.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +31,10 @@ add_plain(struct reply *rp, const char *name, uint64_t ino, bool dir, uint64_t n
 	const struct stat st = { .st_ino = ino, .st_mode = dir ? S_IFDIR : S_IFREG };
 	const struct fuse_entry_param entry = { .attr = st };
 	size_t left = rp->size - rp->n;
-	size_t need = rp->plus ? fuse_add_direntry_plus(rp->req, rp->buf + rp->n, left, name, &entry, (off_t)next)
-			       : fuse_add_direntry(rp->req, rp->buf + rp->n, left, name, &st, (off_t)next);
+	size_t need = rp->plus ? fuse_add_direntry_plus(rp->req, rp->buf + rp->n, left, name,
+							&entry, (off_t)next)
+			       : fuse_add_direntry(rp->req, rp->buf + rp->n, left, name, &st,
+						   (off_t)next);
 
 	if (need > left)
 		return false;
@@ -47,7 +52,8 @@ add_node(struct fs *fs, struct reply *rp, struct node *n, uint64_t next)
 
 	fs_stat(fs, n, &entry.attr);
 	entry.attr_timeout = entry.entry_timeout = fs_attr_timeout(fs, n);
-	need = fuse_add_direntry_plus(rp->req, rp->buf + rp->n, left, node_name(n), &entry, (off_t)next);
+	need = fuse_add_direntry_plus(rp->req, rp->buf + rp->n, left, node_name(n), &entry,
+				      (off_t)next);
 	if (need > left)
 		return false;
 	tree_known(n);
@@ -58,13 +64,20 @@ add_node(struct fs *fs, struct reply *rp, struct node *n, uint64_t next)
 }
 
 static bool
-add_entry(struct op *op, struct reply *rp, const struct dirstream_entry *x, struct tree_listing l, uint64_t next)
+add_entry(struct op *op, struct reply *rp, const struct dirstream_entry *x, struct tree_listing l,
+	  uint64_t next)
 {
 	const struct view_item item = {
-		.name = x->name, .dir = x->dir, .exact = x->exact, .size = x->size, .mtime_ns = x->mtime_ns,
-		.etag = x->name + strlen(x->name) + 1, .record = x->record,
+		.name = x->name,
+		.dir = x->dir,
+		.exact = x->exact,
+		.size = x->size,
+		.mtime_ns = x->mtime_ns,
+		.etag = x->name + strlen(x->name) + 1,
+		.record = x->record,
 	};
-	struct node *n = rp->plus && node_view(op->node) != NULL ? tree_listed(op->node, &item, l) : NULL;
+	struct node *n = rp->plus && node_view(op->node) != NULL ? tree_listed(op->node, &item, l)
+								 : NULL;
 	struct node_attr dir;
 	bool fits;
 
@@ -137,7 +150,10 @@ run_readdir(struct pool_job *job)
 		(void)fill_reply(op, s, &rp, &e);
 		dirstream_unlock(s);
 	}
-	/* What is there goes out first, and the next call fails; but "." and ".." are not worth a second try. */
+	/*
+	 * What is there goes out first, and the next call fails; but "." and ".." are not worth a
+	 * second try.
+	 */
 	if (e.no != 0 && (rp.added == 0 || rp.added + op->off <= DIRSTREAM_DOTS)) {
 		op_fail(op, "readdir", &e);
 	} else {
@@ -151,7 +167,8 @@ run_readdir(struct pool_job *job)
 }
 
 static void
-submit_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi, bool plus)
+submit_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi,
+	       bool plus)
 {
 	struct op *op = op_new(fs_of(req), req, fs_node(req, ino));
 

@@ -37,8 +37,10 @@ open_view_file(struct op *op, struct view_file **out, struct err *e)
 
 	buf_init(&path, 64 << 10);
 	r = node_path(op->node, &path, e);
-	return r < 0 ? r : view_open(node_view(op->node), buf_str(&path), node_etag(op->node), node_record(op->node),
-				     (struct view_sink){ note_now, &o }, op_deadline(op), out, e);
+	return r < 0 ? r
+		     : view_open(node_view(op->node), buf_str(&path), node_etag(op->node),
+				 node_record(op->node), (struct view_sink){ note_now, &o },
+				 op_deadline(op), out, e);
 }
 
 static void
@@ -93,7 +95,8 @@ answer_read(struct op *op)
 
 	if (park_claim(&op->parked)) {
 		if (r->n_pieces == 1)
-			(void)fuse_reply_buf(op->parked.req, r->piece[0].iov_base, r->piece[0].iov_len);
+			(void)fuse_reply_buf(op->parked.req, r->piece[0].iov_base,
+					     r->piece[0].iov_len);
 		else
 			(void)fuse_reply_iov(op->parked.req, r->piece, (int)r->n_pieces);
 		push = r->around.iov_len > op->size;

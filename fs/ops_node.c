@@ -24,7 +24,8 @@ fs_attr_timeout(struct fs *fs, struct node *n)
 	if (!a.exact) /* a V1 size is known at open only */
 		return 0;
 	left = node_is_open(n) ? INT64_MAX : tree_fresh_ns(n);
-	if (left > MAX_TIMEOUT_NS) /* of the mount's own directories, and of what is open, the timeout's own length will do */
+	if (left > MAX_TIMEOUT_NS) /* of the mount's own directories, and of what is open, the
+				      timeout's own length will do */
 		return fs->attr_timeout_s;
 	return (double)left / (double)NS_PER_S;
 }
@@ -38,7 +39,8 @@ fs_stat(struct fs *fs, struct node *n, struct stat *st)
 	*st = (struct stat){
 		.st_ino = a.ino,
 		.st_mode = ((mode_t)(a.dir ? S_IFDIR | 0555 : S_IFREG | 0444)) & ~fs->cfg.umask,
-		.st_nlink = 1, /* of directories too: 2 would say that they have no subdirectories */
+		.st_nlink =
+			1, /* of directories too: 2 would say that they have no subdirectories */
 		.st_uid = fs->cfg.uid,
 		.st_gid = fs->cfg.gid,
 		.st_size = (off_t)(a.dir ? 0 : a.size),
@@ -189,7 +191,10 @@ fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		op_submit(op, LANE_META, run_getattr);
 }
 
-/* A mount that only reads: what the mode bits say is the kernel's business (default_permissions), writing is refused. */
+/*
+ * A mount that only reads: what the mode bits say is the kernel's business (default_permissions),
+ * writing is refused.
+ */
 static int
 access_errno(struct fs *fs, struct node *n, int mask)
 {
@@ -236,10 +241,17 @@ fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
 void
 fs_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-	/* A container has no size of its own: large, and with nothing free, since nothing can be written. */
+	/*
+	 * A container has no size of its own: large, and with nothing free, since nothing can be
+	 * written.
+	 */
 	const struct statvfs st = {
-		.f_bsize = BLOCK_BYTES, .f_frsize = BLOCK_BYTES, .f_blocks = UINT64_C(1) << 38,
-		.f_files = UINT64_C(1) << 32, .f_namemax = NAMES_FILE_MAX, .f_flag = ST_RDONLY | ST_NOSUID,
+		.f_bsize = BLOCK_BYTES,
+		.f_frsize = BLOCK_BYTES,
+		.f_blocks = UINT64_C(1) << 38,
+		.f_files = UINT64_C(1) << 32,
+		.f_namemax = NAMES_FILE_MAX,
+		.f_flag = ST_RDONLY | ST_NOSUID,
 	};
 
 	(void)ino;

@@ -4,8 +4,9 @@
  * done for it, or an interrupt.
  *
  * The rules behind it: the interrupt callback is registered before the request is handed over; it
- * only marks and wakes (libfuse holds the request's lock meanwhile) and the answer comes from another thread; before any
- * answer fuse_req_interrupt_func(req, NULL, NULL) waits for a callback that is still running.
+ * only marks and wakes (libfuse holds the request's lock meanwhile) and the answer comes from
+ * another thread; before any answer fuse_req_interrupt_func(req, NULL, NULL) waits for a callback
+ * that is still running.
  */
 #ifndef FS_PARK_H
 #define FS_PARK_H
@@ -20,16 +21,19 @@ struct parked {
 	struct pool_job answer_interrupt; /* first */
 	fuse_req_t req;
 	struct pool *answerers;
-	atomic_uint refs;      /* the work, and an interrupt that is being answered */
-	atomic_bool answered;  /* whoever sets it answers */
-	atomic_bool interrupted; /* answer_interrupt has been submitted: it can be in one queue once */
+	atomic_uint refs;     /* the work, and an interrupt that is being answered */
+	atomic_bool answered; /* whoever sets it answers */
+	atomic_bool
+		interrupted; /* answer_interrupt has been submitted: it can be in one queue once */
 	void (*free)(struct parked *p);
 };
 
 /* free is called when neither the work nor an interrupt needs the request any more. */
 void park(struct parked *p, fuse_req_t req, struct pool *answerers, void (*free)(struct parked *p));
 
-/* The work is done: true when the caller must answer the request now, false when an interrupt has. */
+/*
+ * The work is done: true when the caller must answer the request now, false when an interrupt has.
+ */
 bool park_claim(struct parked *p);
 
 /* The caller has answered, or need not. */

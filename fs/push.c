@@ -18,12 +18,12 @@ struct push {
 	struct fuse_session *session;
 	struct tree *tree;
 	struct pool *pool;
-	atomic_uint regions;	/* waiting or under way */
+	atomic_uint regions; /* waiting or under way */
 	atomic_bool trimming;
 	struct pool_job trim;
-	atomic_uint calls;	/* of push_check_memory: looked at now and then */
+	atomic_uint calls; /* of push_check_memory: looked at now and then */
 	atomic_bool stopping;
-	atomic_uint telling;	/* threads that are about to, or inside a notification */
+	atomic_uint telling; /* threads that are about to, or inside a notification */
 };
 
 struct region_job {
@@ -100,7 +100,8 @@ run_trim(struct pool_job *job)
 
 	for (unsigned i = 0; i < n; i++) {
 		if (tell_begin(p)) {
-			(void)fuse_lowlevel_notify_inval_entry(p->session, victim[i].parent, victim[i].name,
+			(void)fuse_lowlevel_notify_inval_entry(p->session, victim[i].parent,
+							       victim[i].name,
 							       strlen(victim[i].name));
 			tell_end(p);
 		}

@@ -48,7 +48,9 @@ load_data(void *arg, struct span piece, struct err *e)
 	return fill_data(&l->fill, piece, e);
 }
 
-/* V1's padding check is an oracle wherever it is asked: a read spends the same budget as an open. */
+/*
+ * V1's padding check is an oracle wherever it is asked: a read spends the same budget as an open.
+ */
 static int
 verdict(struct load *l, struct err *e)
 {
@@ -97,7 +99,8 @@ fetch(struct load *l, struct err *e)
 static bool
 may_try_again(const struct view_read *r, const struct err *e, bool not_theirs)
 {
-	return (not_theirs || e->no == ETIMEDOUT) && deadline_left_ns(r->deadline) > 100 * NS_PER_MS;
+	return (not_theirs || e->no == ETIMEDOUT) &&
+	       deadline_left_ns(r->deadline) > 100 * NS_PER_MS;
 }
 
 static void

@@ -13,8 +13,8 @@
 
 enum {
 	PAGE = 4096,
-	BIG = 1 << 20,			/* from here on: pages of their own */
-	FULL = SPAN_TARGET + PAGE,	/* a full span, and room for V1's padding block */
+	BIG = 1 << 20,		   /* from here on: pages of their own */
+	FULL = SPAN_TARGET + PAGE, /* a full span, and room for V1's padding block */
 	HUGE_ALIGN = 2 << 20,
 	KEPT_MAX = 8
 };
@@ -43,7 +43,8 @@ spanmem_new(struct budget *budget, struct spanmem **out, struct err *e)
 static uint8_t *
 map_pages(size_t n)
 {
-	uint8_t *p = mmap(NULL, n + HUGE_ALIGN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *p = mmap(NULL, n + HUGE_ALIGN, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	size_t before;
 
 	if (p == MAP_FAILED)
@@ -95,7 +96,8 @@ charge(struct spanmem *m, size_t n, bool wait, struct deadline d, struct err *e)
 }
 
 int
-spanmem_take(struct spanmem *m, size_t n, bool wait, struct deadline d, struct span_block *out, struct err *e)
+spanmem_take(struct spanmem *m, size_t n, bool wait, struct deadline d, struct span_block *out,
+	     struct err *e)
 {
 	struct span_block b = { NULL, n };
 	int r;

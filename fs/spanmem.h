@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory for the plaintext of spans.  All of it counts against the data share of memory=; a few
- * full-size blocks are kept for reuse, since fresh ones cost a page fault for every 4 KiB.  Kept out
- * of core dumps; wiped before it goes back to the allocator (blocks of pages go back to the kernel, which clears them).
+ * full-size blocks are kept for reuse, since fresh ones cost a page fault for every 4 KiB.  Kept
+ * out of core dumps; wiped before it goes back to the allocator (blocks of pages go back to the
+ * kernel, which clears them).
  */
 #ifndef FS_SPANMEM_H
 #define FS_SPANMEM_H
@@ -22,7 +23,10 @@ struct span_block {
 int spanmem_new(struct budget *budget, struct spanmem **out, struct err *e) MUST_CHECK;
 void spanmem_free(struct spanmem *m); /* every block has been given back */
 
-/* n bytes, n > 0.  wait: evict and wait up to the deadline (budget_take's errors); otherwise only what is free now (-EAGAIN). */
+/*
+ * n bytes, n > 0.  wait: evict and wait up to the deadline (budget_take's errors); otherwise only
+ * what is free now (-EAGAIN).
+ */
 int spanmem_take(struct spanmem *m, size_t n, bool wait, struct deadline d, struct span_block *out,
 		 struct err *e) MUST_CHECK;
 void spanmem_give(struct spanmem *m, struct span_block *b); /* b->p may be NULL */

@@ -4,11 +4,12 @@
  *
  * A version is one version (ETag) of one blob; its spans are fetched by one
  * GET each, unsealed on the same thread while they arrive, and published when
- * verified.  Whoever wants a span that is being fetched waits on it without a thread (single-flight).
+ * verified.  Whoever wants a span that is being fetched waits on it without a thread
+ * (single-flight).
  *
  * States of a span: absent -> loading -> ready -> absent.  A failed load makes it absent
- * again and fails its waiters.  Ready spans are immutable; they are evicted, least recently used first, when
- * nobody holds them and memory is wanted.
+ * again and fails its waiters.  Ready spans are immutable; they are evicted, least recently used
+ * first, when nobody holds them and memory is wanted.
  */
 #ifndef FS_SPANS_H
 #define FS_SPANS_H
@@ -33,24 +34,30 @@ struct version_info {
 	struct store *store; /* borrowed; outlives the version */
 	const char *name;    /* store name */
 	const char *etag;
-	const struct envelope *env; /* copied; NULL: not encrypted, bytes are passed on as they are (unencrypted=show) */
+	const struct envelope *env; /* copied; NULL: not encrypted, bytes are passed on as they are
+				       (unencrypted=show) */
 	bool recover_order;
-	struct layout layout; /* not encrypted: stored_size, plain_size, span_len, n_spans are used */
-	struct v1guard *v1;  /* borrowed; V1: spends the failure budget of name */
+	struct layout
+		layout;	    /* not encrypted: stored_size, plain_size, span_len, n_spans are used */
+	struct v1guard *v1; /* borrowed; V1: spends the failure budget of name */
 };
 
 struct version; /* opaque, reference counted */
 
 /*
- * The version of that store, name and ETag: the live one (if version_check agrees), or a new one made from info.  While somebody has it open it
- * holds a content key: version_open counts an opener and hands it one (NULL when clear), version_close takes the opener away.
+ * The version of that store, name and ETag: the live one (if version_check agrees), or a new one
+ * made from info.  While somebody has it open it holds a content key: version_open counts an
+ * opener and hands it one (NULL when clear), version_close takes the opener away.
  */
-int version_get(struct spans *s, const struct version_info *info, struct version **out, struct err *e) MUST_CHECK;
+int version_get(struct spans *s, const struct version_info *info, struct version **out,
+		struct err *e) MUST_CHECK;
 /*
- * Whether a live version is of that envelope (NULL: not encrypted) and stored size.  -EIO (event "net.protocol") when the service
- * says two things of one ETag: bytes of the one must not reach readers of the other.
+ * Whether a live version is of that envelope (NULL: not encrypted) and stored size.  -EIO (event
+ * "net.protocol") when the service says two things of one ETag: bytes of the one must not reach
+ * readers of the other.
  */
-int version_check(const struct version *v, const struct envelope *env, uint64_t stored_size, struct err *e) MUST_CHECK;
+int version_check(const struct version *v, const struct envelope *env, uint64_t stored_size,
+		  struct err *e) MUST_CHECK;
 void version_put(struct version *v);
 void version_open(struct version *v, struct key_ref *key);
 void version_close(struct version *v);
@@ -60,23 +67,28 @@ struct region_order *version_order(struct version *v);
 bool version_has_span(struct version *v, uint64_t span);
 
 /* The live version of that name and ETag, with a reference, or NULL. */
-struct version *version_find(struct spans *s, const struct store *store, const char *name, const char *etag);
+struct version *version_find(struct spans *s, const struct store *store, const char *name,
+			     const char *etag);
 
-/* Serves a read (see view.h); ahead is the reader's own stream table.  The caller holds the version open. */
+/*
+ * Serves a read (see view.h); ahead is the reader's own stream table.  The caller holds the
+ * version open.
+ */
 void spans_read(struct version *v, struct ahead *ahead, struct view_read *r);
 void spans_read_release(struct view_read *r);
 
 /*
- * Filling a span from bytes that the caller is fetching anyway (an open that reads the whole blob).  begin may be called again to start over;
- * after finish the span is ready for everybody; abandon frees.
+ * Filling a span from bytes that the caller is fetching anyway (an open that reads the whole
+ * blob).  begin may be called again to start over; after finish the span is ready for everybody;
+ * abandon frees.
  */
 struct span_fill; /* opaque */
-int span_fill_new(struct version *v, uint64_t span, struct key_ref *key, struct deadline d, struct span_fill **out,
-		  struct err *e) MUST_CHECK;
+int span_fill_new(struct version *v, uint64_t span, struct key_ref *key, struct deadline d,
+		  struct span_fill **out, struct err *e) MUST_CHECK;
 int span_fill_begin(struct span_fill *f, struct err *e) MUST_CHECK;
 int span_fill_data(struct span_fill *f, struct span piece, struct err *e) MUST_CHECK;
 int span_fill_finish(struct span_fill *f, struct err *e) MUST_CHECK; /* frees f on success */
-void span_fill_abandon(struct span_fill *f);			      /* NULL is fine */
+void span_fill_abandon(struct span_fill *f);			     /* NULL is fine */
 
 struct spans_stats {
 	uint64_t hits, loads, ahead_loads, evictions;

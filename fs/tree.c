@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The tree as a whole: making and freeing it, what the kernel knows, listings. See tree.h; lookups are in treelookup.c. */
+/*
+ * The tree as a whole: making and freeing it, what the kernel knows, listings. See tree.h;
+ * lookups are in treelookup.c.
+ */
 #include "fs/tree.h"
 
 #include <assert.h>
@@ -11,7 +14,9 @@
 #include "fs/names.h"
 #include "fs/node.h"
 
-enum { LISTING_GRACE = 4 }; /* an entry of a long listing is looked at only when the rest of it has come */
+enum {
+	LISTING_GRACE = 4
+}; /* an entry of a long listing is looked at only when the rest of it has come */
 static const int64_t LISTING_MAX_NS = 60 * NS_PER_S; /* beyond it is the reader who is slow */
 
 /* ---- making and freeing the tree ---- */
@@ -46,7 +51,9 @@ place_view(struct tree *t, const struct tree_view *v, struct err *e)
 
 	if (*p == '\0') {
 		if (at->d->n_own > 0 || at->view != NULL)
-			return err_set(e, EINVAL, "only one source can be at the root of the mount, and then no other");
+			return err_set(e, EINVAL,
+				       "only one source can be at the root of the mount, and then "
+				       "no other");
 		at->view = v->view;
 		at->view_root = true;
 		return 0;
@@ -183,7 +190,9 @@ tree_listed(struct node *dir, const struct view_item *item, struct tree_listing 
 		dir->d->entries = 0;
 	}
 	dir->d->entries++;
-	n = node_update_locked(dir, item->name, item, (struct learnt){ l.page_ns, t->attr_timeout_ns > 0 ? until : 0 }, false);
+	n = node_update_locked(dir, item->name, item,
+			       (struct learnt){ l.page_ns, t->attr_timeout_ns > 0 ? until : 0 },
+			       false);
 	mutex_unlock(&t->mu);
 	return n;
 }
@@ -197,8 +206,10 @@ tree_listing_done(struct node *dir, struct tree_listing l)
 	mutex_lock(&t->mu);
 	dir->d->listed = true;
 	dir->d->list_start_ns = l.start_ns;
-	dir->d->list_until_ns =
-		t->attr_timeout_ns > 0 ? l.page_ns + (took > t->attr_timeout_ns ? took : t->attr_timeout_ns) : 0;
+	dir->d->list_until_ns = t->attr_timeout_ns > 0 ? l.page_ns + (took > t->attr_timeout_ns
+									      ? took
+									      : t->attr_timeout_ns)
+						       : 0;
 	mutex_unlock(&t->mu);
 }
 
@@ -238,7 +249,8 @@ tree_victims(struct tree *t, struct tree_victim *out, unsigned max)
 {
 	unsigned n = 0;
 
-	if (budget_used(t->budget, BUDGET_METADATA) / 9 * 10 < budget_limit(t->budget, BUDGET_METADATA))
+	if (budget_used(t->budget, BUDGET_METADATA) / 9 * 10 <
+	    budget_limit(t->budget, BUDGET_METADATA))
 		return 0;
 	mutex_lock(&t->mu);
 	for (struct node *v = t->oldest; v != NULL && n < max; v = v->newer) {
@@ -263,4 +275,3 @@ tree_nodes(struct tree *t)
 	mutex_unlock(&t->mu);
 	return n;
 }
-

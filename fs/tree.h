@@ -2,14 +2,16 @@
 /*
  * The tree that the kernel sees: one node for each (name, ETag).
  *
- * A node is what a nodeid stands for.  It never changes its version: when a name is found with another ETag, a new node takes its place
- * and the old one lives on for those who have it open.  So pages that the kernel keeps are always right.  st_ino belongs to the name.
+ * A node is what a nodeid stands for.  It never changes its version: when a name is found with
+ * another ETag, a new node takes its place and the old one lives on for those who have it open.
+ * So pages that the kernel keeps are always right.  st_ino belongs to the name.
  *
- * Attributes are fresh for attr_timeout (for a listing: at least as long as the listing took, or a directory of a
- * million names would be stale before it is shown).  A stale name is asked for again; when many names of one directory are, the directory is
- * listed again instead.
+ * Attributes are fresh for attr_timeout (for a listing: at least as long as the listing took, or
+ * a directory of a million names would be stale before it is shown).  A stale name is asked for
+ * again; when many names of one directory are, the directory is listed again instead.
  *
- * Memory counts against the metadata share; past it tree_listed gives no node and the caller lists without attributes.
+ * Memory counts against the metadata share; past it tree_listed gives no node and the caller
+ * lists without attributes.
  */
 #ifndef FS_TREE_H
 #define FS_TREE_H
@@ -60,13 +62,18 @@ uint64_t tree_nodeid(struct tree *t, const struct node *n);
 void tree_known(struct node *n);
 void tree_forget(struct node *n, uint64_t times);
 
-/* A child that can be answered at once: fresh, or part of the mount's own directories.  One reference for the caller, or NULL. */
+/*
+ * A child that can be answered at once: fresh, or part of the mount's own directories.  One
+ * reference for the caller, or NULL.
+ */
 struct node *tree_cached(struct node *dir, const char *name);
 
 /*
- * A child for a walk that may go on below it: the one that tree_cached would give, or a directory that is only assumed to be there.  An assumed node is not fresh, so
- * the kernel asks for its attributes when the path ends there (then the view is asked), and walks through it without a request when it does not.
- * NULL when the name should be looked up: it is known to be a file, known to be missing, or its directory has just been listed.
+ * A child for a walk that may go on below it: the one that tree_cached would give, or a directory
+ * that is only assumed to be there.  An assumed node is not fresh, so the kernel asks for its
+ * attributes when the path ends there (then the view is asked), and walks through it without a
+ * request when it does not. NULL when the name should be looked up: it is known to be a file,
+ * known to be missing, or its directory has just been listed.
  */
 struct node *tree_assume(struct node *dir, const char *name);
 
@@ -74,12 +81,15 @@ struct node *tree_assume(struct node *dir, const char *name);
 bool tree_missing(struct node *dir, const char *name);
 
 /* The child of that name; asks the view when it must.  One reference for the caller.  -ENOENT. */
-int tree_lookup(struct node *dir, const char *name, struct deadline d, struct node **out, struct err *e) MUST_CHECK;
+int tree_lookup(struct node *dir, const char *name, struct deadline d, struct node **out,
+		struct err *e) MUST_CHECK;
 
 /* Whether the node's attributes may be shown as they are. */
 bool tree_fresh(struct node *n);
 
-/* When a listing began, and when the page at hand came: its reader may be slow, and the page old. */
+/*
+ * When a listing began, and when the page at hand came: its reader may be slow, and the page old.
+ */
 struct tree_listing {
 	int64_t start_ns, page_ns;
 };
@@ -88,9 +98,9 @@ struct tree_listing {
 int tree_refresh(struct node *n, struct deadline d, struct err *e) MUST_CHECK;
 
 /*
- * The node for an entry that a listing of dir gave (one reference), or NULL when there is no memory for it.  The
- * longer the listing takes, the longer what it gives is fresh, counted from when its page came.  What has been learnt of the name
- * since then stands.
+ * The node for an entry that a listing of dir gave (one reference), or NULL when there is no
+ * memory for it.  The longer the listing takes, the longer what it gives is fresh, counted from
+ * when its page came.  What has been learnt of the name since then stands.
  */
 struct node *tree_listed(struct node *dir, const struct view_item *item, struct tree_listing l);
 /* The listing is complete: what it gave is fresh for at least as long again. */
@@ -99,9 +109,15 @@ void tree_listing_done(struct node *dir, struct tree_listing l);
 /* For how long the node's attributes may be shown from now on: 0 when they must be asked for. */
 int64_t tree_fresh_ns(struct node *n);
 
-/* A version other than this node's was seen at its name: the next lookup finds it without a request. */
+/*
+ * A version other than this node's was seen at its name: the next lookup finds it without a
+ * request.
+ */
 void tree_replace(struct node *n, const struct view_item *now);
-/* Counts open handles: a node that is open is answered from what it is, whatever its name means by now. */
+/*
+ * Counts open handles: a node that is open is answered from what it is, whatever its name means
+ * by now.
+ */
 void node_opened(struct node *n, int delta);
 bool node_is_open(struct node *n);
 
@@ -110,19 +126,24 @@ void tree_exact_size(struct node *n, uint64_t size);
 
 /* The view that shows this node and its path there; NULL for the mount's own directories. */
 struct view *node_view(const struct node *n);
-int node_path(struct node *n, struct buf *out, struct err *e) MUST_CHECK;	/* within its view */
-int node_full_path(struct node *n, struct buf *out, struct err *e) MUST_CHECK; /* within the mount, for the log: "/a/b" */
+int node_path(struct node *n, struct buf *out, struct err *e) MUST_CHECK; /* within its view */
+int node_full_path(struct node *n, struct buf *out,
+		   struct err *e) MUST_CHECK; /* within the mount, for the log: "/a/b" */
 const char *node_etag(const struct node *n);
 struct view_record *node_record(const struct node *n); /* borrowed */
 
-/* For the mount's own directories: child number i (no reference), or NULL; and for every node its parent ("..": the root's is itself). */
+/*
+ * For the mount's own directories: child number i (no reference), or NULL; and for every node its
+ * parent ("..": the root's is itself).
+ */
 struct node *tree_own_child(struct node *dir, unsigned i);
 struct node *node_parent(struct node *n);
 const char *node_name(const struct node *n);
 
 /*
- * Nodes that the kernel could be asked to forget, oldest first: fills up to max pairs of parent nodeid and name (copied, freed by the caller), when
- * the metadata share is more than 9/10 used.  Returns how many.
+ * Nodes that the kernel could be asked to forget, oldest first: fills up to max pairs of parent
+ * nodeid and name (copied, freed by the caller), when the metadata share is more than 9/10 used.
+ * Returns how many.
  */
 struct tree_victim {
 	uint64_t parent;

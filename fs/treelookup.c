@@ -11,7 +11,10 @@
 #include "base/num.h"
 #include "fs/names.h"
 
-enum { STORM = 8, STORM_SHARE = 2500 }; /* stale names of one directory within a second: list it again; more of a large one */
+enum {
+	STORM = 8,
+	STORM_SHARE = 2500
+}; /* stale names of one directory within a second: list it again; more of a large one */
 enum { STORM_PATIENCE_S = 5 };
 enum { PATH_BYTES_MAX = 16 << 10 };
 
@@ -74,8 +77,8 @@ tree_missing(struct node *dir, const char *name)
 }
 
 /*
- * Files mostly have a suffix and directories mostly none: what looks like a file is asked for at once, so that a name that is to be
- * written or made meets the answer that it deserves.
+ * Files mostly have a suffix and directories mostly none: what looks like a file is asked for at
+ * once, so that a name that is to be written or made meets the answer that it deserves.
  */
 static bool
 looks_like_file(const char *name)
@@ -129,7 +132,8 @@ struct receive {
 static void
 confirm_parents_locked(struct node *n)
 {
-	for (struct node *up = n->parent; up != NULL && !up->view_root && !node_fresh_locked(up); up = up->parent)
+	for (struct node *up = n->parent; up != NULL && !up->view_root && !node_fresh_locked(up);
+	     up = up->parent)
 		up->fresh_until_ns = (up->learnt_ns = clock_now_ns()) + n->t->attr_timeout_ns;
 }
 
@@ -189,7 +193,8 @@ ask_view(struct node *dir, const char *name, struct deadline d, struct node **ou
 	buf_init(&path, PATH_BYTES_MAX);
 	r = child_path(dir, name, &path, e);
 	if (r == 0)
-		r = view_lookup(dir->view, buf_str(&path), (struct view_sink){ receive_item, &rc }, d, e);
+		r = view_lookup(dir->view, buf_str(&path), (struct view_sink){ receive_item, &rc },
+				d, e);
 	if (r == -ENOENT)
 		drop_name(dir, name);
 	if (r == 0)
@@ -208,7 +213,8 @@ keep_fresh(void *arg, const struct view_item *item, struct err *e)
 
 	(void)e;
 	mutex_lock(&t->mu);
-	if (*node_slot_locked(t, dir, item->name) != NULL) /* only what is known already: this is no listing for anybody */
+	if (*node_slot_locked(t, dir, item->name) !=
+	    NULL) /* only what is known already: this is no listing for anybody */
 		n = node_update_locked(dir, item->name, item, learnt_now(t), false);
 	mutex_unlock(&t->mu);
 	if (n != NULL)
@@ -228,14 +234,18 @@ list_again(struct node *dir, struct deadline d, struct err *e)
 	r = node_path(dir, &path, e);
 	do {
 		if (r == 0)
-			r = view_list(dir->view, buf_str(&path), &cursor, (struct view_sink){ keep_fresh, dir }, d, e);
+			r = view_list(dir->view, buf_str(&path), &cursor,
+				      (struct view_sink){ keep_fresh, dir }, d, e);
 	} while (r == 0 && cursor.n > 0);
 	if (r == 0)
 		tree_listing_done(dir, (struct tree_listing){ start, clock_now_ns() });
 	return r;
 }
 
-/* Waits while somebody lists the directory again, but not for long: a name can be asked for by itself. */
+/*
+ * Waits while somebody lists the directory again, but not for long: a name can be asked for by
+ * itself.
+ */
 static void
 await_storm_locked(struct node *dir)
 {
@@ -244,7 +254,8 @@ await_storm_locked(struct node *dir)
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += STORM_PATIENCE_S;
 	while (dir->d->refreshing)
-		if (pthread_cond_clockwait(&dir->t->refreshed, &dir->t->mu, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
+		if (pthread_cond_clockwait(&dir->t->refreshed, &dir->t->mu, CLOCK_MONOTONIC,
+					   &until) == ETIMEDOUT)
 			return;
 }
 
@@ -304,7 +315,9 @@ tree_lookup(struct node *dir, const char *name, struct deadline d, struct node *
 	if (n == NULL && dir->view != NULL && join_storm(dir, name_known(dir, name))) {
 		struct err ignored = { 0 };
 
-		(void)list_again(dir, d, &ignored); /* the name itself is asked for below when this did not help */
+		(void)list_again(
+			dir, d,
+			&ignored); /* the name itself is asked for below when this did not help */
 		end_storm(dir);
 	}
 	if (n == NULL)
@@ -338,4 +351,3 @@ tree_refresh(struct node *n, struct deadline d, struct err *e)
 	node_unref(now);
 	return r;
 }
-

@@ -39,8 +39,8 @@ run(struct pool_job *job)
 }
 
 int
-unwrap_start(struct engine *g, struct keyring *keys, const struct envelope *env, struct deadline d, struct unwrap **out,
-	     struct err *e)
+unwrap_start(struct engine *g, struct keyring *keys, const struct envelope *env, struct deadline d,
+	     struct unwrap **out, struct err *e)
 {
 	struct unwrap *u = calloc(1, sizeof(*u));
 	int r;

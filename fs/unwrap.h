@@ -12,10 +12,13 @@
 struct unwrap; /* opaque */
 
 /* Starts it (or takes the key at once when the keyring has it).  env is copied. */
-int unwrap_start(struct engine *g, struct keyring *keys, const struct envelope *env, struct deadline d,
-		 struct unwrap **out, struct err *e) MUST_CHECK;
+int unwrap_start(struct engine *g, struct keyring *keys, const struct envelope *env,
+		 struct deadline d, struct unwrap **out, struct err *e) MUST_CHECK;
 
-/* Waits; the key stays the unwrap's.  Errors are keyring_cek's.  May be called again: the answer is the same. */
+/*
+ * Waits; the key stays the unwrap's.  Errors are keyring_cek's.  May be called again: the answer
+ * is the same.
+ */
 int unwrap_wait(struct unwrap *u, struct key_ref **out_borrowed, struct err *e) MUST_CHECK;
 
 /* Whether env asks for the key that this unwrap is about. */

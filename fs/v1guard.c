@@ -21,8 +21,9 @@ struct suspect {
 
 struct v1guard {
 	pthread_mutex_t mu;
-	pthread_cond_t ended;	  /* an attempt has */
-	struct suspect *suspects; /* guarded by mu; short: names that have failed or are being tried */
+	pthread_cond_t ended; /* an attempt has */
+	struct suspect
+		*suspects; /* guarded by mu; short: names that have failed or are being tried */
 	unsigned n;
 };
 
@@ -70,7 +71,8 @@ add_locked(struct v1guard *g, const char *name)
 {
 	struct suspect *s;
 
-	if (g->n >= SUSPECTS_MAX) /* too many to remember: the budget must not be a way around itself */
+	if (g->n >=
+	    SUSPECTS_MAX) /* too many to remember: the budget must not be a way around itself */
 		return NULL;
 	s = calloc(1, sizeof(*s) + strlen(name) + 1);
 	if (s == NULL)
@@ -100,7 +102,10 @@ suspect_locked(struct v1guard *g, const char *name)
 	return s;
 }
 
-/* While so many run that their failures would spend the budget, others wait: each takes microseconds. */
+/*
+ * While so many run that their failures would spend the budget, others wait: each takes
+ * microseconds.
+ */
 static bool
 admit_locked(struct v1guard *g, const char *name)
 {
@@ -125,7 +130,8 @@ v1guard_begin(struct v1guard *g, const char *name, struct err *e)
 	if (admitted)
 		return 0;
 	(void)err_set(e, EACCES, "this V1 blob has failed to decrypt too often");
-	return err_mark(e, "policy.v1_quarantine", "unmount and mount again once the blob is known to be sound");
+	return err_mark(e, "policy.v1_quarantine",
+			"unmount and mount again once the blob is known to be sound");
 }
 
 void

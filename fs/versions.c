@@ -114,7 +114,8 @@ version_get(struct spans *s, const struct version_info *info, struct version **o
 }
 
 int
-version_check(const struct version *v, const struct envelope *env, uint64_t stored_size, struct err *e)
+version_check(const struct version *v, const struct envelope *env, uint64_t stored_size,
+	      struct err *e)
 {
 	if (v->clear == (env == NULL) && v->layout.stored_size == stored_size &&
 	    (env == NULL || envelope_same(&v->env, env)))

@@ -31,7 +31,8 @@ view_record_put(struct view_record *r)
 }
 
 int
-view_list(struct view *v, const char *dir, struct buf *cursor, struct view_sink sink, struct deadline d, struct err *e)
+view_list(struct view *v, const char *dir, struct buf *cursor, struct view_sink sink,
+	  struct deadline d, struct err *e)
 {
 	int r = v->ops->list(v, dir, cursor, sink, d, e);
 
@@ -40,7 +41,8 @@ view_list(struct view *v, const char *dir, struct buf *cursor, struct view_sink 
 }
 
 int
-view_lookup(struct view *v, const char *path, struct view_sink sink, struct deadline d, struct err *e)
+view_lookup(struct view *v, const char *path, struct view_sink sink, struct deadline d,
+	    struct err *e)
 {
 	int r = v->ops->lookup(v, path, sink, d, e);
 
@@ -49,8 +51,8 @@ view_lookup(struct view *v, const char *path, struct view_sink sink, struct dead
 }
 
 int
-view_open(struct view *v, const char *path, const char *etag, struct view_record *record, struct view_sink now,
-	  struct deadline d, struct view_file **out, struct err *e)
+view_open(struct view *v, const char *path, const char *etag, struct view_record *record,
+	  struct view_sink now, struct deadline d, struct view_file **out, struct err *e)
 {
 	int r = v->ops->open(v, path, etag, record, now, d, out, e);
 
@@ -113,10 +115,14 @@ wake(struct view_read *r)
 }
 
 int
-view_read_wait(struct view_file *f, uint64_t off, void *out, size_t n, struct deadline d, size_t *out_n, struct err *e)
+view_read_wait(struct view_file *f, uint64_t off, void *out, size_t n, struct deadline d,
+	       size_t *out_n, struct err *e)
 {
 	struct waited w = {
-		.read = { .off = off, .len = n > VIEW_READ_MAX ? VIEW_READ_MAX : n, .deadline = d, .done = wake },
+		.read = { .off = off,
+			  .len = n > VIEW_READ_MAX ? VIEW_READ_MAX : n,
+			  .deadline = d,
+			  .done = wake },
 		.mu = PTHREAD_MUTEX_INITIALIZER,
 		.cond = PTHREAD_COND_INITIALIZER,
 	};

@@ -12,15 +12,15 @@
 #include "crypto/template.h"
 
 /* 48 bytes in base64: a wrapped key; the others differ from it in one place. */
-#define KEY_A "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-#define KEY_B "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABBBBAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define KEY_A	  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define KEY_B	  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABBBBAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define ESCAPED_A "\\u0041AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-#define RECORD(kid, key, protocol, region, more)                                              \
-	"{\"WrappedContentKey\":{\"KeyId\":\"" kid "\",\"EncryptedKey\":\"" key               \
-	"\",\"Algorithm\":\"A256KW\"},\"EncryptionAgent\":{\"Protocol\":\"" protocol         \
-	"\",\"EncryptionAlgorithm\":\"AES_GCM_256\"},\"EncryptedRegionInfo\":{\"DataLength\":" \
-	region ",\"NonceLength\":12}" more "}"
+#define RECORD(kid, key, protocol, region, more)                                     \
+	"{\"WrappedContentKey\":{\"KeyId\":\"" kid "\",\"EncryptedKey\":\"" key      \
+	"\",\"Algorithm\":\"A256KW\"},\"EncryptionAgent\":{\"Protocol\":\"" protocol \
+	"\",\"EncryptionAlgorithm\":\"AES_GCM_256\"},\"EncryptedRegionInfo\":{"      \
+	"\"DataLength\":" region ",\"NonceLength\":12}" more "}"
 
 /* Read one after the other with one template. */
 static const char *const texts[] = {

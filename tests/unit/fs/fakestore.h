@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backend/keys/keycache.h"
 #include "backend/store/store.h"
@@ -42,7 +43,8 @@ struct fake_store {
 	atomic_uint fail_next;	 /* so many requests fail with EIO */
 	atomic_bool closed_gate; /* requests wait while it is closed */
 	atomic_uint at_gate;
-	int64_t grown; /* bytes that the service adds to the size it tells */
+	atomic_uint far_us; /* microseconds before an answer begins */
+	int64_t grown;	    /* bytes that the service adds to the size it tells */
 	/* --- its own --- */
 	pthread_mutex_t mu;
 	pthread_cond_t gate;
@@ -77,6 +79,8 @@ fake_find(struct fake_store *f, const char *name)
 static void
 fake_pass_gate(struct fake_store *f)
 {
+	if (atomic_load(&f->far_us) > 0)
+		usleep(atomic_load(&f->far_us));
 	mutex_lock(&f->mu);
 	atomic_fetch_add(&f->at_gate, 1);
 	while (atomic_load(&f->closed_gate))

@@ -279,7 +279,7 @@ a_failed_load_fails_its_waiters_and_the_next_read_tries_again(void **state)
 static void
 a_failed_prefetch_fails_nobody(void **state)
 {
-	struct fake_blob *b = fake_add(&store, 4 * MIB, 12 * MIB);
+	struct fake_blob *b = fake_add(&store, 4 * MIB, 8 * MIB);
 	struct version *v = fake_open(engine_spans(engine), &store, b);
 	struct ahead a = { 0 };
 	struct reader rd;
@@ -287,9 +287,9 @@ a_failed_prefetch_fails_nobody(void **state)
 	(void)state;
 	assert_int_equal(read_at(v, &a, b, 0, MIB), 0);
 	fake_set_gate(&store, true);
-	atomic_store(&store.fail_next, 2);
-	assert_int_equal(read_at(v, &a, b, MIB, MIB), 0); /* starts spans 1 and 2 */
-	wait_at_gate(2);
+	atomic_store(&store.fail_next, 1);
+	assert_int_equal(read_at(v, &a, b, MIB, MIB), 0); /* starts span 1 */
+	wait_at_gate(1);
 	start(&rd, v, &a, 4 * MIB, MIB);
 	assert_false(is_done(&rd));
 	fake_set_gate(&store, false);
@@ -371,6 +371,40 @@ memory_stays_within_the_limit(void **state)
 		assert_int_equal(read_at(v, &a, b, off, MIB), 0);
 		assert_true(budget_used(budget, BUDGET_DATA) <= budget_limit(budget, BUDGET_DATA));
 	}
+	fake_close(v);
+}
+
+/*
+ * As the kernel reads a file: several requests on their way, some of them across two spans, of a
+ * store that is far enough for the deepest read-ahead.
+ */
+static void
+a_sequential_reader_fetches_each_span_once(void **state)
+{
+	enum { WINDOW = 8, LEN = 256 << 10, SHIFT = 100 << 10, SPANS = 20 };
+	struct fake_blob *b = fake_add(&store, 4 * MIB, SPANS * 4 * MIB);
+	struct version *v = fake_open(engine_spans(engine), &store, b);
+	struct reader rd[WINDOW];
+	struct ahead a = { 0 };
+	unsigned n = 0;
+
+	(void)state;
+	atomic_store(&store.far_us, 5000);
+	for (uint64_t off = SHIFT; off < b->n_plain; off += LEN, n++) {
+		struct reader *r = &rd[n % WINDOW];
+
+		if (n >= WINDOW) {
+			wait_done(r);
+			assert_true(is_right(r, b));
+			spans_read_release(&r->r);
+		}
+		start(r, v, &a, off, LEN);
+	}
+	for (unsigned i = 0; i < WINDOW; i++) {
+		wait_done(&rd[i]);
+		spans_read_release(&rd[i].r);
+	}
+	assert_int_equal(atomic_load(&b->gets), SPANS);
 	fake_close(v);
 }
 
@@ -644,6 +678,7 @@ main(void)
 		WITH(more_damaged_regions_than_are_remembered_spoil_the_rest_of_their_span),
 		WITH(another_size_under_the_same_etag_is_refused),
 		SMALL(memory_stays_within_the_limit),
+		WITH(a_sequential_reader_fetches_each_span_once),
 		WITH(no_more_is_evicted_than_is_needed),
 		WITH(a_full_cache_still_fetches_ahead),
 		SMALL(a_span_that_is_held_stays_until_it_is_let_go),
