@@ -15,31 +15,17 @@ static const char ANONYMOUS[] = "anonymous";
 
 /* ---- the environment ---- */
 
-/* The original is overwritten where it stands: /proc/PID/environ shows that very memory. */
-static int
-take_secret(const char *name, struct secret_text **out, struct err *e)
-{
-	char *value = getenv(name);
-	int r;
-
-	if (value == NULL || value[0] == '\0')
-		return 0;
-	r = secret_text_new(span_str(value), out, e);
-	explicit_bzero(value, strlen(value));
-	return r;
-}
-
 int
 storage_env_read(struct storage_env *out, struct err *e)
 {
 	const char *account = getenv("AZURE_STORAGE_ACCOUNT");
 	struct storage_env env = { 0 };
-	int r = take_secret("AZURE_STORAGE_CONNECTION_STRING", &env.connection, e);
+	int r = secret_text_take_env("AZURE_STORAGE_CONNECTION_STRING", &env.connection, e);
 
 	if (r == 0)
-		r = take_secret("AZURE_STORAGE_KEY", &env.key, e);
+		r = secret_text_take_env("AZURE_STORAGE_KEY", &env.key, e);
 	if (r == 0)
-		r = take_secret("AZURE_STORAGE_SAS_TOKEN", &env.sas, e);
+		r = secret_text_take_env("AZURE_STORAGE_SAS_TOKEN", &env.sas, e);
 	if (r == 0 && account != NULL && account[0] != '\0') {
 		env.account = strdup(account);
 		r = env.account == NULL ? err_set(e, ENOMEM, "out of memory") : 0;

@@ -274,3 +274,16 @@ secret_text_read_file(const char *path, size_t max, bool check_mode, struct secr
 		b.n--;
 	return secret_text_new(buf_span(&b), out, e);
 }
+
+int
+secret_text_take_env(const char *name, struct secret_text **out, struct err *e)
+{
+	char *value = getenv(name);
+	int r;
+
+	if (value == NULL || value[0] == '\0')
+		return 0;
+	r = secret_text_new(span_str(value), out, e);
+	explicit_bzero(value, strlen(value));
+	return r;
+}

@@ -65,4 +65,12 @@ secret_text_freep(struct secret_text **s)
 int secret_text_read_file(const char *path, size_t max, bool check_mode, struct secret_text **out,
 			  struct err *e) MUST_CHECK;
 
+/*
+ * Takes a secret out of the environment: copies it, and overwrites the original where it stands,
+ * since
+ * /proc/PID/environ shows that very memory.  *out stays as it is when the variable is unset or
+ * empty.
+ */
+int secret_text_take_env(const char *name, struct secret_text **out, struct err *e) MUST_CHECK;
+
 #endif

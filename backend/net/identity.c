@@ -50,20 +50,6 @@ take(const char *name, char **out, struct err *e)
 	return *out == NULL ? err_set(e, ENOMEM, "out of memory") : 0;
 }
 
-/* The original is overwritten where it stands: /proc/PID/environ shows that very memory. */
-static int
-take_secret(const char *name, struct secret_text **out, struct err *e)
-{
-	char *value = getenv(name);
-	int r;
-
-	if (value == NULL || value[0] == '\0')
-		return 0;
-	r = secret_text_new(span_str(value), out, e);
-	explicit_bzero(value, strlen(value));
-	return r;
-}
-
 static void
 strip_slashes(char *s)
 {
@@ -118,9 +104,9 @@ identity_env_read(struct identity_env *out, struct err *e)
 		r = take("AZURE_POD_IDENTITY_AUTHORITY_HOST", &env.imds_host, e);
 	strip_slashes(env.imds_host);
 	if (r == 0)
-		r = take_secret("AZURE_CLIENT_SECRET", &env.client_secret, e);
+		r = secret_text_take_env("AZURE_CLIENT_SECRET", &env.client_secret, e);
 	if (r == 0)
-		r = take_secret("IDENTITY_HEADER", &env.identity_header, e);
+		r = secret_text_take_env("IDENTITY_HEADER", &env.identity_header, e);
 	if (r == 0)
 		r = take_kind(&env.kind, e);
 	if (r < 0) {
