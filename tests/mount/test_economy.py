@@ -232,6 +232,15 @@ def test_a_deep_path_without_a_listing_costs_one_request(cloud):
     assert cloud.requests() == []
 
 
+def test_a_new_name_is_refused_with_or_without_a_suffix(cloud):
+    """A name without a suffix is first taken for a directory on the way to something."""
+    cloud.put("x", b"x")
+    m = cloud.mount()
+    for name, refusals in (("new.txt", {"EROFS"}), ("new", {"EROFS", "EISDIR"})):
+        assert errno_of(os.open, m.path(name), os.O_WRONLY | os.O_CREAT) in refusals
+        assert errno_of(os.stat, m.path(name)) == "ENOENT"
+
+
 def test_requests_share_a_few_connections(crowd, module_proxy):
     m = crowd.mount()
     before = module_proxy.connections
