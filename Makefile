@@ -148,7 +148,7 @@ fuzz-replay: $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%)
 fuzz: $(FUZZ:%=fuzz-%)
 fuzz-%: tests/fuzz/fuzz_%.c
 	@mkdir -p build-fuzz/corpus/$*
-	$(Q)$(FUZZCC) $(filter-out -fstack-clash-protection -fcf-protection=full -MMD -MP -O2,$(ALLCF)) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	$(Q)$(FUZZCC) $(filter-out -fstack-clash-protection -fcf-protection=full -ftrivial-auto-var-init=zero -MMD -MP -O2,$(ALLCF)) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-o build-fuzz/$* $< $(foreach d,$(FUZZ_DIRS),$(call srcs,$(d))) $(LDLIBS)
 	$(Q)build-fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=1 -rss_limit_mb=512 -print_final_stats=1 build-fuzz/corpus/$* tests/fuzz/corpus/$*
 
