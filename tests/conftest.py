@@ -7,6 +7,7 @@ AZC_REQUIRE_FUSE=1 they fail instead.
 """
 import os
 import pathlib
+import signal
 import uuid
 
 import pytest
@@ -15,6 +16,19 @@ from tests.support import dirstore as dirstore_module
 from tests.support import mount as mount_module
 from tests.support import vectors as vectors_module
 from tests.support.azurite import Azurite
+
+
+def _hear_signals_again():
+    """Whoever runs the tests in the background, or with nohup, ignores some signals, and every daemon would inherit that.
+
+    A signal that is caught here is a default one again in what is started.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else lambda *_: None)
+
+
+_hear_signals_again()
 
 
 # ---- what this machine can do
