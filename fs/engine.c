@@ -12,7 +12,7 @@ static const struct {
 	const char *name;
 	unsigned threads;
 } lanes[N_LANES] = {
-	[LANE_META] = { "meta", 256 },	  [LANE_OPEN] = { "open", 256 },
+	[LANE_META] = { "meta", 256 },	   [LANE_OPEN] = { "open", 256 },
 	[LANE_UNWRAP] = { "unwrap", 256 }, [LANE_DATA] = { "data", 512 },
 	[LANE_AHEAD] = { "ahead", 64 }, /* stuck prefetches (24 at most) leave room for pages of
 					   listings */
