@@ -22,7 +22,7 @@ enum {
 		1024, /* with the default of 12, a dozen stuck readers block every other read */
 	FUSE_THREADS = 4,
 	ANSWERERS = 2,
-	READ_AHEAD_KB = 8192
+	READ_AHEAD_KB = 2048
 };
 
 struct mount {
