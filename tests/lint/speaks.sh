@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 patterns=(
-	'(^|[^[:alnum:]_.-])/work/'
+	'(^|[^[:alnum:]_.-])/w[o]rk/'
 	'\.\./shared|shared/(reference|lab|vectors|hooks)'
 	'\<(DESIGN|design)\.md\>|reference/[a-z]+\.md'
 	'\<(formats|security|style|machine|servers|peers|perf)\.md\>'
