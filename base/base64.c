@@ -66,7 +66,7 @@ count_digits(enum base64_kind kind, struct span text, size_t *out)
 }
 
 /* Four digits to three bytes; false when one of them is none. */
-static bool
+static inline bool
 decode_quad(const struct digits *d, const uint8_t in[static 4], uint8_t out[static 3])
 {
 	const uint32_t a = d->value[in[0]], b = d->value[in[1]], c = d->value[in[2]],

@@ -11,15 +11,18 @@
 #include "base/mutex.h"
 #include "base/num.h"
 
-enum { TOTAL_MIN = 16 << 20 };
+enum { TOTAL_MIN = 16 << 20, EVICTORS_MAX = 4 };
 
 struct budget {
 	pthread_mutex_t mu;
 	pthread_cond_t given;
 	uint64_t limit[2], used[2]; /* used: guarded by mu */
 	unsigned waiting;
-	uint64_t (*evict)(void *arg, uint64_t want);
-	void *evict_arg;
+	struct {
+		uint64_t (*evict)(void *arg, uint64_t want);
+		void *arg;
+	} evictor[EVICTORS_MAX];
+	unsigned n_evictors;
 };
 
 int
@@ -52,10 +55,22 @@ budget_free(struct budget *b)
 }
 
 void
-budget_set_evictor(struct budget *b, uint64_t (*evict)(void *arg, uint64_t want), void *arg)
+budget_add_evictor(struct budget *b, uint64_t (*evict)(void *arg, uint64_t want), void *arg)
 {
-	b->evict = evict;
-	b->evict_arg = arg;
+	assert(b->n_evictors < EVICTORS_MAX);
+	b->evictor[b->n_evictors].evict = evict;
+	b->evictor[b->n_evictors].arg = arg;
+	b->n_evictors++;
+}
+
+static uint64_t
+evict_some(struct budget *b, uint64_t want)
+{
+	uint64_t given = 0;
+
+	for (unsigned i = 0; i < b->n_evictors && given < want; i++)
+		given += b->evictor[i].evict(b->evictor[i].arg, want - given);
+	return given;
 }
 
 static bool
@@ -82,7 +97,7 @@ bool
 budget_try_evict(struct budget *b, uint64_t n)
 {
 	while (!budget_try(b, BUDGET_DATA, n))
-		if (b->evict == NULL || b->evict(b->evict_arg, n) == 0)
+		if (evict_some(b, n) == 0)
 			return false;
 	return true;
 }
@@ -116,7 +131,7 @@ budget_take(struct budget *b, uint64_t n, struct deadline d, struct err *e)
 
 		if (ok)
 			return 0;
-		if (b->evict != NULL && b->evict(b->evict_arg, n) > 0)
+		if (evict_some(b, n) > 0)
 			continue;
 		if (deadline_left_ns(d) == 0)
 			return err_set(e, ETIMEDOUT,

@@ -23,10 +23,11 @@ int budget_new(uint64_t total, struct budget **out, struct err *e) MUST_CHECK;
 void budget_free(struct budget *b);
 
 /*
- * Asks the data share to make room: called without the budget's lock when a taker must wait;
- * returns the bytes it gave back (0 = nothing to evict now).
+ * Adds somebody who can make room in the data share: called without the budget's lock when a taker
+ * must wait; returns the bytes it gave back (0 = nothing to evict now).  Evictors are asked in the
+ * order in which they were added, at most four.
  */
-void budget_set_evictor(struct budget *b, uint64_t (*evict)(void *arg, uint64_t want), void *arg);
+void budget_add_evictor(struct budget *b, uint64_t (*evict)(void *arg, uint64_t want), void *arg);
 
 /* Takes n bytes at once, or returns false; never waits, never evicts. */
 bool budget_try(struct budget *b, enum budget_share share, uint64_t n) MUST_CHECK;

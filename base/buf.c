@@ -35,16 +35,22 @@ buf_reset(struct buf *b)
 	b->n = 0;
 }
 
-/* realloc would leave a copy of the old bytes behind. */
+/*
+ * realloc would leave a copy of the old bytes behind.  What is asked for at once is taken as it
+ * is: room that nobody uses costs its pages all the same, since all of it is wiped.
+ */
 static int
 grow(struct buf *b, size_t need, struct err *e)
 {
-	size_t room = b->room == 0 ? BUF_FIRST : b->room;
+	size_t room;
 	uint8_t *p;
 
-	while (room < need)
-		if (!size_mul(room, 2, &room))
-			return err_set(e, ENOMEM, "out of memory");
+	if (!size_mul(b->room, 2, &room))
+		return err_set(e, ENOMEM, "out of memory");
+	if (room < BUF_FIRST)
+		room = BUF_FIRST;
+	if (room < need)
+		room = need;
 	if (room > b->max + 1)
 		room = b->max + 1;
 	p = malloc(room);

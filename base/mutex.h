@@ -5,10 +5,12 @@
  *
  *   1  fs/nodes     node table                 5  backend/keys/keyring  entries
  *   2  fs/dirs      listings                   6  backend/net/token     tokens
- *   3  fs/spans     span cache, read-ahead     7  backend/net/http      connection pool
+ *   3  fs/spans     span cache, read-ahead;    7  backend/net/http      connection pool
+ *      fs/docbodies, fs/docstream
  *   4  base/budget  memory shares              8  base/pool, base/log, base/secret
  *
- * No lock is held across I/O.  Functions that need a lock held on entry end
+ * Those of backend/store (what a service has told, who paces) are leaves: nothing is locked under
+ * them.  No lock is held across I/O.  Functions that need a lock held on entry end
  * in _locked.
  */
 #ifndef BASE_MUTEX_H

@@ -139,7 +139,7 @@ a_taker_evicts_as_much_as_it_needs(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	budget_set_evictor(b, evict, &evictable);
+	budget_add_evictor(b, evict, &evictable);
 	assert_true(budget_try(b, BUDGET_DATA, 12 * MIB));
 	atomic_store(&evictable, 5 * MIB);
 	atomic_store(&evictions, 0);
@@ -168,7 +168,7 @@ a_taker_looks_again_for_something_to_evict(void **state)
 	pthread_t id;
 
 	(void)state;
-	budget_set_evictor(b, evict, &evictable);
+	budget_add_evictor(b, evict, &evictable);
 	atomic_store(&evictable, 0);
 	assert_true(budget_try(b, BUDGET_DATA, 12 * MIB));
 	assert_int_equal(pthread_create(&id, NULL, let_go_later, NULL), 0);
