@@ -12,6 +12,7 @@
 
 #include "base/num.h"
 #include "crypto/ossl.h"
+#include "crypto/pkcs7.h"
 #include "crypto/unseal.h"
 
 enum { UPDATE_MAX = 1 << 30 /* EVP counts in int */ };
@@ -33,32 +34,6 @@ cbc_failed(struct err *e)
 	ERR_clear_error();
 	(void)err_set(e, EIO, "the blob could not be decrypted");
 	return err_mark(e, "integrity.v1", NULL);
-}
-
-/* 1 when a < b, for numbers below 2^31, without a branch. */
-static uint32_t
-less(uint32_t a, uint32_t b)
-{
-	return (a - b) >> 31;
-}
-
-/*
- * The length of the PKCS#7 padding that ends the block, 0 when it has none that a writer makes.
- * The same time for all blocks.
- */
-static uint32_t
-padding_of(const uint8_t block[static CBC_BLOCK])
-{
-	const uint32_t pad = block[CBC_BLOCK - 1];
-	uint32_t wrong = less(CBC_BLOCK, pad); /* 0 needs no check: it is the answer */
-
-	for (uint32_t i = 0; i < CBC_BLOCK; i++) {
-		const uint32_t inside = 0 - less(CBC_BLOCK - 1 - i, pad);
-
-		wrong |= inside & (pad ^ block[i]);
-	}
-	/* wrong is below 2^31, so this is all ones for zero and zero for everything else. */
-	return pad & (0 - less(wrong, 1));
 }
 
 static bool
@@ -172,7 +147,7 @@ cbc_stream_end(struct cbc_stream *s, size_t *out_n, struct err *e)
 	size_t n = s->done;
 
 	if (whole && s->l->padded && is_last(s)) {
-		const uint32_t pad = padding_of(s->out.p + s->done - CBC_BLOCK);
+		const uint32_t pad = pkcs7_padding(s->out.p + s->done - CBC_BLOCK);
 
 		n = pad == 0 ? 0 : n - pad;
 		if (pad == 0 || (s->l->size_exact && n != s->place.plain_len)) {

@@ -10,9 +10,9 @@
 
 #include <jansson.h>
 
-#include "base/base64.h"
 #include "base/num.h"
 #include "crypto/mac.h"
+#include "crypto/member.h"
 
 enum { NONCE_LEN = 12, REGION_LEN_MAX = 1 << 30, IV_LEN = 16 };
 
@@ -57,19 +57,12 @@ value_of(const struct name *names, size_t n, const char *name, int *out)
 	return false;
 }
 
-static int
-malformed(struct err *e, const char *member, const char *what)
-{
-	(void)err_set(e, EBADMSG, "encryptiondata: %s %s", member, what);
-	return err_mark(e, "integrity.metadata", NULL);
-}
+static const struct record record = { "encryptiondata", "integrity.metadata" };
 
-/* name comes from the record: quoted, and cut so that the rest of the line is still read. */
 static int
-unsupported(struct err *e, const char *what, const char *name)
+malformed(struct err *e, const char *name, const char *sentence)
 {
-	(void)err_set(e, EOPNOTSUPP, "encryptiondata: %s \"%.40s\" is not supported", what, name);
-	return err_mark(e, "policy.unsupported", NULL);
+	return member_malformed(&record, name, sentence, e);
 }
 
 static int
@@ -82,73 +75,6 @@ foreign(struct err *e, const char *algorithm)
 			"read it with that product");
 }
 
-/* A member; null is the same as nothing. */
-static json_t *
-member(const json_t *object, const char *name)
-{
-	json_t *v = json_object_get(object, name);
-
-	return json_is_null(v) ? NULL : v;
-}
-
-static int
-object_member(const json_t *object, const char *name, json_t **out, struct err *e)
-{
-	json_t *v = member(object, name);
-
-	if (!json_is_object(v))
-		return malformed(e, name, v == NULL ? "is missing" : "is no object");
-	*out = v;
-	return 0;
-}
-
-/* The text is borrowed from the object.  A NUL inside would hide what follows it. */
-static int
-string_member(const json_t *object, const char *name, const char **out, struct err *e)
-{
-	const json_t *v = member(object, name);
-
-	if (!json_is_string(v))
-		return malformed(e, name, v == NULL ? "is missing" : "is no string");
-	if (strlen(json_string_value(v)) != json_string_length(v))
-		return malformed(e, name, "holds a NUL");
-	*out = json_string_value(v);
-	return 0;
-}
-
-static int
-integer_member(const json_t *object, const char *name, uint64_t min, uint64_t max, uint64_t *out,
-	       struct err *e)
-{
-	const json_t *v = member(object, name);
-	json_int_t i;
-
-	if (!json_is_integer(v))
-		return malformed(e, name, v == NULL ? "is missing" : "is no integer");
-	i = json_integer_value(v);
-	if (i < 0 || (uint64_t)i < min || (uint64_t)i > max)
-		return malformed(e, name, "is out of range");
-	*out = (uint64_t)i;
-	return 0;
-}
-
-/* Canonical base64 of 1..room.n bytes. */
-static int
-base64_member(const json_t *object, const char *name, struct room room, size_t *out_n,
-	      struct err *e)
-{
-	const char *text = NULL;
-	size_t n;
-	int r = string_member(object, name, &text, e);
-
-	if (r < 0)
-		return r;
-	if (!base64_decode(BASE64_STANDARD, span_str(text), room, &n) || n == 0)
-		return malformed(e, name, "is no base64 of a fitting length");
-	*out_n = n;
-	return 0;
-}
-
 /* Which generation, and that its content cipher is named with it. */
 static int
 parse_agent(const json_t *root, struct envelope *env, struct err *e)
@@ -158,20 +84,20 @@ parse_agent(const json_t *root, struct envelope *env, struct err *e)
 	bool gcm;
 	int value, r;
 
-	r = object_member(root, "EncryptionAgent", &agent, e);
+	r = member_object(&record, root, "EncryptionAgent", &agent, e);
 	if (r == 0)
-		r = string_member(agent, "Protocol", &protocol, e);
+		r = member_string(&record, agent, "Protocol", &protocol, e);
 	if (r == 0)
-		r = string_member(agent, "EncryptionAlgorithm", &algorithm, e);
+		r = member_string(&record, agent, "EncryptionAlgorithm", &algorithm, e);
 	if (r < 0)
 		return r;
 	if (strcmp(algorithm, "AES_CBC_128") == 0)
 		return foreign(e, algorithm);
 	gcm = strcmp(algorithm, "AES_GCM_256") == 0;
 	if (!gcm && strcmp(algorithm, "AES_CBC_256") != 0)
-		return unsupported(e, "content algorithm", algorithm);
+		return member_unsupported(&record, "content algorithm", algorithm, e);
 	if (!value_of(protocols, ARRAY_LEN(protocols), protocol, &value))
-		return unsupported(e, "protocol", protocol);
+		return member_unsupported(&record, "protocol", protocol, e);
 	if (gcm != (value != PROTOCOL_V1))
 		return malformed(e, "EncryptionAlgorithm", "does not go with the protocol");
 	env->protocol = (enum protocol)value;
@@ -184,9 +110,9 @@ parse_kid(const json_t *key, struct envelope *env, struct err *e)
 	const char *kid = NULL;
 	int r;
 
-	if (member(key, "KeyId") == NULL)
+	if (member_find(key, "KeyId") == NULL)
 		return err_set(e, ENOKEY, "encryptiondata: the wrapping key has no name");
-	r = string_member(key, "KeyId", &kid, e);
+	r = member_string(&record, key, "KeyId", &kid, e);
 	if (r < 0)
 		return r;
 	if (kid[0] == '\0')
@@ -216,7 +142,8 @@ parse_wrapped(const json_t *key, struct envelope *env, struct err *e)
 	size_t n = 0;
 	int r;
 
-	r = base64_member(key, "EncryptedKey", (struct room){ wrapped, sizeof(wrapped) }, &n, e);
+	r = member_base64(&record, key, "EncryptedKey", (struct room){ wrapped, sizeof(wrapped) },
+			  &n, e);
 	if (r < 0)
 		return r;
 	if (!wrapped_length_fits(env, n))
@@ -236,15 +163,15 @@ parse_key(const json_t *root, struct envelope *env, struct err *e)
 	json_t *key = NULL;
 	int r;
 
-	r = object_member(root, "WrappedContentKey", &key, e);
+	r = member_object(&record, root, "WrappedContentKey", &key, e);
 	if (r == 0)
 		r = parse_kid(key, env, e);
 	if (r == 0)
-		r = string_member(key, "Algorithm", &alg, e);
+		r = member_string(&record, key, "Algorithm", &alg, e);
 	if (r < 0)
 		return r;
 	if (!wrap_alg_parse(alg, &env->alg))
-		return unsupported(e, "wrap algorithm", alg);
+		return member_unsupported(&record, "wrap algorithm", alg, e);
 	return parse_wrapped(key, env, e);
 }
 
@@ -259,7 +186,8 @@ parse_v1(const json_t *root, struct envelope *env, struct err *e)
 	 * stops a V2 blob from being read as V1 is the length of its key, and nothing else would
 	 * be proof.
 	 */
-	r = base64_member(root, "ContentEncryptionIV", (struct room){ env->iv, IV_LEN }, &n, e);
+	r = member_base64(&record, root, "ContentEncryptionIV", (struct room){ env->iv, IV_LEN },
+			  &n, e);
 	if (r == 0 && n != IV_LEN)
 		return malformed(e, "ContentEncryptionIV", "is not 16 bytes long");
 	return r;
@@ -272,13 +200,15 @@ parse_v2(const json_t *root, struct envelope *env, struct err *e)
 	uint64_t nonce_len;
 	int r;
 
-	if (member(root, "ContentEncryptionIV") != NULL)
+	if (member_find(root, "ContentEncryptionIV") != NULL)
 		return malformed(e, "ContentEncryptionIV", "does not go with the protocol");
-	r = object_member(root, "EncryptedRegionInfo", &info, e);
+	r = member_object(&record, root, "EncryptedRegionInfo", &info, e);
 	if (r == 0)
-		r = integer_member(info, "DataLength", 1, REGION_LEN_MAX, &env->region_len, e);
+		r = member_integer(&record, info, "DataLength", 1, REGION_LEN_MAX, &env->region_len,
+				   e);
 	if (r == 0)
-		r = integer_member(info, "NonceLength", NONCE_LEN, NONCE_LEN, &nonce_len, e);
+		r = member_integer(&record, info, "NonceLength", NONCE_LEN, NONCE_LEN, &nonce_len,
+				   e);
 	return r;
 }
 
@@ -298,16 +228,11 @@ int
 envelope_parse(struct span json, struct envelope *out, struct err *e)
 {
 	struct envelope env = { 0 };
-	json_error_t why;
-	json_t *root;
-	int r;
+	json_t *root = NULL;
+	int r = member_root(&record, json, ENVELOPE_JSON_MAX, &root, e);
 
-	if (json.n > ENVELOPE_JSON_MAX)
-		return malformed(e, "the record", "is too long");
-	root = json_loadb(json.n > 0 ? (const char *)json.p : "", json.n,
-			  JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-	if (root == NULL)
-		return malformed(e, "the record", "is not JSON, or names a member twice");
+	if (r < 0)
+		return r;
 	r = parse_root(root, &env, e);
 	json_decref(root);
 	if (r < 0) {
