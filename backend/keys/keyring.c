@@ -20,18 +20,12 @@
 #include <time.h>
 
 #include "backend/keys/keycache.h"
-#include "base/buf.h"
+#include "backend/keys/wanted.h"
 #include "base/mutex.h"
 #include "base/secret.h"
 #include "crypto/mac.h"
 
-enum {
-	MAX_ENTRIES = 16384,
-	RSA_WRAPPED_MIN = 256,	/* RSA-2048 */
-	RSA_WRAPPED_MAX = 1024, /* RSA-8192 */
-	KW_WRAPPED_V1 = 40,	/* RFC 3394 adds eight bytes to 32 */
-	KW_WRAPPED_V2 = 48	/* and to 40 */
-};
+enum { MAX_ENTRIES = 16384 };
 
 static const int64_t FAILURE_TTL_NS = 30 * NS_PER_S;
 
@@ -87,61 +81,6 @@ flight_put_locked(struct flight *f)
 	key_ref_put(f->key);
 	(void)pthread_cond_destroy(&f->landed);
 	free(f);
-}
-
-/* ---- what is asked for ---- */
-
-/* Length prefixes, so that no two different requests run together to the same bytes. */
-static int
-add_part(struct buf *b, struct span s, struct err *e)
-{
-	uint64_t n = s.n;
-	int r = buf_add(b, &n, sizeof(n), e);
-
-	return r != 0 ? r : buf_add(b, s.p, s.n, e);
-}
-
-static int
-entry_id(const struct envelope *env, uint8_t out[static SHA256_LEN], struct err *e)
-{
-	AUTO_BUF b;
-	uint32_t kind[2] = { (uint32_t)env->alg, (uint32_t)env->protocol };
-	int r;
-
-	buf_init(&b, ENVELOPE_KID_MAX + ENVELOPE_WRAPPED_MAX + 64);
-	r = add_part(&b, span_str(env->kid), e);
-	if (r == 0)
-		r = add_part(&b, span_of(kind, sizeof(kind)), e);
-	if (r == 0)
-		r = add_part(&b, span_of(env->wrapped, env->n_wrapped), e);
-	return r != 0 ? r : sha256(buf_span(&b), out, e);
-}
-
-static int
-check_algorithm(const struct keyring *k, const struct envelope *env, struct err *e)
-{
-	if ((k->algs >> env->alg & 1) != 0)
-		return 0;
-	(void)err_set(e, EACCES, "the key is wrapped with %s, which kek_alg= does not allow",
-		      wrap_alg_name(env->alg));
-	return err_mark(e, "policy.kek_alg",
-			"add the algorithm to kek_alg= if you trust whoever wrote the blob");
-}
-
-/* Nothing is asked of a vault when the length alone tells that this cannot be such a key. */
-static int
-check_wrapped_length(const struct envelope *env, struct err *e)
-{
-	size_t n = env->n_wrapped;
-	size_t kw = env->protocol == PROTOCOL_V1 ? KW_WRAPPED_V1 : KW_WRAPPED_V2;
-	bool fits = wrap_alg_is_rsa(env->alg) ? n >= RSA_WRAPPED_MIN && n <= RSA_WRAPPED_MAX
-					      : n == kw;
-
-	if (fits)
-		return 0;
-	(void)err_set(e, EBADMSG, "a wrapped key of %zu bytes cannot be %s of protocol %s", n,
-		      wrap_alg_name(env->alg), protocol_name(env->protocol));
-	return err_mark(e, "integrity.cek", NULL);
 }
 
 static int
@@ -308,7 +247,7 @@ land_locked(struct keyring *k, const uint8_t id[static SHA256_LEN], struct fligh
 }
 
 static int
-unwrap(struct provider *p, const struct envelope *env, struct deadline d, struct cek *out,
+unwrap(struct provider *p, const struct wanted *w, struct deadline d, struct cek *out,
        struct err *e)
 {
 	uint8_t *plain = secret_alloc(CEK_UNWRAPPED_MAX);
@@ -317,24 +256,24 @@ unwrap(struct provider *p, const struct envelope *env, struct deadline d, struct
 
 	if (plain == NULL)
 		return err_set(e, ENOMEM, "no locked memory left to unwrap a key");
-	r = provider_unwrap(p, env->kid, env->alg, span_of(env->wrapped, env->n_wrapped), d,
+	r = provider_unwrap(p, w->kid, w->alg, w->wrapped, d,
 			    (struct room){ plain, CEK_UNWRAPPED_MAX }, &n, e);
 	if (r == 0)
-		r = cek_from_unwrapped(env->protocol, span_of(plain, n), out, e);
+		r = wanted_take(w, span_of(plain, n), out, e);
 	secret_free(plain, CEK_UNWRAPPED_MAX);
 	return r;
 }
 
 static int
-lead(struct keyring *k, struct provider *p, const struct envelope *env,
+lead(struct keyring *k, struct provider *p, const struct wanted *w,
      const uint8_t id[static SHA256_LEN], struct flight *f, struct deadline d, struct key_ref **out,
      struct err *e)
 {
 	AUTO_CEK cek = { 0 };
-	int r = unwrap(p, env, d, &cek, e);
+	int r = unwrap(p, w, d, &cek, e);
 
 	if (r != 0)
-		err_key(e, env->kid);
+		err_key(e, w->kid);
 	mutex_lock(&k->mu);
 	k->stats.unwraps++;
 	r = land_locked(k, id, f, r == 0 ? &cek : NULL, out, e);
@@ -345,7 +284,7 @@ lead(struct keyring *k, struct provider *p, const struct envelope *env,
 
 /* One look, and one wait or one unwrap. */
 static int
-attempt(struct keyring *k, struct provider *p, const struct envelope *env,
+attempt(struct keyring *k, struct provider *p, const struct wanted *w,
 	const uint8_t id[static SHA256_LEN], struct deadline d, struct key_ref **out, bool *again,
 	struct err *e)
 {
@@ -361,31 +300,46 @@ attempt(struct keyring *k, struct provider *p, const struct envelope *env,
 		flight_put_locked(f);
 	}
 	mutex_unlock(&k->mu);
-	return look == LOOK_LEAD ? lead(k, p, env, id, f, d, out, e) : r;
+	return look == LOOK_LEAD ? lead(k, p, w, id, f, d, out, e) : r;
 }
 
 static int
-find_cek(struct keyring *k, const struct envelope *env, struct deadline d, struct key_ref **out,
+find_key(struct keyring *k, const struct wanted *w, struct deadline d, struct key_ref **out,
 	 struct err *e)
 {
 	struct provider *p = NULL;
 	uint8_t id[SHA256_LEN];
 	bool again;
-	int r = check_algorithm(k, env, e);
+	int r = wanted_check_algorithm(w, k->algs, e);
 
 	if (r == 0)
-		r = find_provider(k, env->kid, &p, e);
+		r = find_provider(k, w->kid, &p, e);
 	if (r == 0)
-		r = check_wrapped_length(env, e);
+		r = wanted_check_length(w, e);
 	if (r == 0)
-		r = entry_id(env, id, e);
+		r = wanted_id(w, id, e);
 	if (r != 0)
 		return r;
-	r = attempt(k, p, env, id, d, out, &again, e);
+	r = attempt(k, p, w, id, d, out, &again, e);
 	while (again) {
 		err_clear(e);
-		r = attempt(k, p, env, id, d, out, &again, e);
+		r = attempt(k, p, w, id, d, out, &again, e);
 	}
+	return r;
+}
+
+static int
+get_key(struct keyring *k, const struct wanted *w, struct deadline d, struct key_ref **out,
+	struct err *e)
+{
+	int r = find_key(k, w, d, out, e);
+
+	if (r == 0)
+		return 0;
+	err_key(e, w->kid);
+	mutex_lock(&k->mu);
+	k->stats.failures++;
+	mutex_unlock(&k->mu);
 	return r;
 }
 
@@ -437,26 +391,30 @@ int
 keyring_cek(struct keyring *k, const struct envelope *env, struct deadline d, struct key_ref **out,
 	    struct err *e)
 {
-	int r = find_cek(k, env, d, out, e);
+	const struct wanted w = wanted_cek(env);
 
-	if (r == 0)
-		return 0;
-	err_key(e, env->kid);
-	mutex_lock(&k->mu);
-	k->stats.failures++;
-	mutex_unlock(&k->mu);
-	return r;
+	return get_key(k, &w, d, out, e);
+}
+
+int
+keyring_dek(struct keyring *k, const char *kid, struct span wrapped, struct deadline d,
+	    struct key_ref **out, struct err *e)
+{
+	const struct wanted w = wanted_dek(kid, wrapped);
+
+	return get_key(k, &w, d, out, e);
 }
 
 bool
 keyring_has(struct keyring *k, const struct envelope *env)
 {
+	const struct wanted w = wanted_cek(env);
 	struct err ignored = { 0 };
 	uint8_t id[SHA256_LEN];
 	const struct keycache_entry *en;
 	bool has;
 
-	if (entry_id(env, id, &ignored) != 0)
+	if (wanted_id(&w, id, &ignored) != 0)
 		return false;
 	mutex_lock(&k->mu);
 	keycache_expire(&k->cache);

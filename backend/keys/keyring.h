@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The keyring: unwrapped content keys, each asked for once.
+ * The keyring: unwrapped keys, each asked for once: the content keys of blobs, and the
+ * data-encryption keys (DEKs) of Cosmos databases.
  *
- * An entry is (key id, algorithm, protocol, wrapped bytes).  The first caller unwraps through
- * the provider that claims the key id; everybody else who wants the same entry waits for
+ * An entry is (key id, algorithm, protocol or "DEK", wrapped bytes).  The first caller unwraps
+ * through the provider that claims the key id; everybody else who wants the same entry waits for
  * that one answer (single-flight), without a lock.  Keys stay for the TTL, failures for 30 s (not:
  * timeouts and network failures).  Bounded: the least recently used entries go first.
  *
@@ -37,7 +38,7 @@ void keyring_free(struct keyring *k);
 
 /* A content key in locked memory, wiped with the last reference. */
 struct key_ref;
-const struct cek *key_ref_cek(const struct key_ref *r);
+const struct cek *key_ref_cek(const struct key_ref *r); /* of a DEK too: 32 bytes */
 struct key_ref *key_ref_get(struct key_ref *r);
 void key_ref_put(struct key_ref *r);
 
@@ -58,6 +59,13 @@ int keyring_cek(struct keyring *k, const struct envelope *env, struct deadline d
 
 /* Whether the entry is ready now: no unwrap would be needed. */
 bool keyring_has(struct keyring *k, const struct envelope *env);
+
+/*
+ * A DEK: exactly 32 bytes, wrapped with RSA-OAEP.  Errors as keyring_cek.  While it is cached the
+ * same reference is handed out.
+ */
+int keyring_dek(struct keyring *k, const char *kid, struct span wrapped, struct deadline d,
+		struct key_ref **out, struct err *e) MUST_CHECK;
 
 struct keyring_stats {
 	uint64_t hits, unwraps, failures, waited;
