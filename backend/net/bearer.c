@@ -2,6 +2,8 @@
 /*
  * Bearer tokens on requests: see token.h.  A token leaves only towards the origin it was made for.
  */
+#include "backend/net/bearer.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,19 +17,43 @@ struct bearer {
 	char *origin;
 };
 
-/* url's origin, as text; only https. */
-static int
-secure_origin(const char *url, struct buf *out, struct err *e)
+int
+bearer_origin(const char *url, char **out, struct err *e)
 {
 	AUTO_URL u = { 0 };
+	AUTO_BUF origin;
+	char *copy;
 	int r = url_parse(url, &u, e);
 
+	buf_init(&origin, 512);
 	if (r < 0)
 		return r;
-	if (u.https)
-		return url_origin(&u, out, e);
-	(void)err_set(e, EACCES, "a token is never sent without TLS");
-	return err_mark(e, "policy.token", "use https");
+	if (!u.https) {
+		(void)err_set(e, EACCES, "a token is never sent without TLS");
+		return err_mark(e, "policy.token", "use https");
+	}
+	r = url_origin(&u, &origin, e);
+	if (r < 0)
+		return r;
+	copy = strdup(buf_str(&origin));
+	if (copy == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	*out = copy;
+	return 0;
+}
+
+int
+bearer_check(const char *origin, const struct http_attempt *at, struct err *e)
+{
+	char *to = NULL;
+	int r = bearer_origin(http_attempt_request(at)->url, &to, e);
+
+	if (r == 0 && strcmp(to, origin) != 0) {
+		(void)err_set(e, EACCES, "a token for %s is not sent to %s", origin, to);
+		r = err_mark(e, "policy.token", NULL);
+	}
+	free(to);
+	return r;
 }
 
 static int
@@ -35,19 +61,10 @@ bearer_apply(struct http_auth *a, struct http_attempt *at, struct deadline d, st
 {
 	const struct bearer *b = (const struct bearer *)a;
 	AUTO_SECRET_TEXT token = NULL;
-	AUTO_BUF origin;
-	int r;
+	int r = bearer_check(b->origin, at, e);
 
-	buf_init(&origin, 512);
-	r = secure_origin(http_attempt_request(at)->url, &origin, e);
-	if (r < 0)
-		return r;
-	if (strcmp(buf_str(&origin), b->origin) != 0) {
-		(void)err_set(e, EACCES, "a token for %s is not sent to %s", b->origin,
-			      buf_str(&origin));
-		return err_mark(e, "policy.token", NULL);
-	}
-	r = token_source_get(b->source, d, &token, e);
+	if (r == 0)
+		r = token_source_get(b->source, d, &token, e);
 	return r < 0 ? r : http_attempt_secret_header(at, "Authorization", "Bearer ", token, e);
 }
 
@@ -77,18 +94,15 @@ static const struct http_auth_ops bearer_ops = {
 int
 bearer_auth_new(struct token_source *t, const char *origin, struct http_auth **out, struct err *e)
 {
-	struct bearer *b;
-	AUTO_BUF clean;
+	struct bearer *b = calloc(1, sizeof(*b));
 	int r;
 
-	buf_init(&clean, 512);
-	r = secure_origin(origin, &clean, e);
-	if (r < 0)
-		return r;
-	b = calloc(1, sizeof(*b));
-	if (b == NULL || (b->origin = strdup(buf_str(&clean))) == NULL) {
-		free(b);
+	if (b == NULL)
 		return err_set(e, ENOMEM, "out of memory");
+	r = bearer_origin(origin, &b->origin, e);
+	if (r < 0) {
+		free(b);
+		return r;
 	}
 	b->base.ops = &bearer_ops;
 	b->source = t;

@@ -21,7 +21,8 @@ struct credential_request {
 	const struct identity_env *env;
 	const char *resource;
 	struct deadline d;
-	bool known; /* it has given a token before: no probe */
+	bool known;	  /* it has given a token before: no probe */
+	uint64_t *aadsts; /* gets the AADSTS number of a refusal; as it was when there is none */
 };
 
 /*
@@ -36,10 +37,13 @@ credential_get credential_environment, credential_workload, credential_managed, 
 
 /*
  * The token endpoint of the tenant: sends the form (secret) and reads the answer.  who names the
- * credential in messages.  *code: the AADSTS number of a refusal, else 0.
+ * credential in messages.
  */
 int entra_post(const struct credential_request *rq, const char *who, struct span form,
-	       struct token_answer *out, uint64_t *code, struct err *e) MUST_CHECK;
+	       struct token_answer *out, struct err *e) MUST_CHECK;
+/* Reports a refusal in Entra's own words, wherever they came from. */
+int entra_refusal(const struct credential_request *rq, const char *who,
+		  const struct http_response *r, struct err *e);
 /* Appends name=value&..., percent-encoded, to a form; the first without '&'. */
 int entra_form_add(struct buf *form, const char *name, const char *value, struct err *e) MUST_CHECK;
 /*

@@ -255,17 +255,21 @@ parse(const struct buf *text, struct token_answer *out, struct err *e)
 }
 
 static int
-judge(const struct child *c, int status, struct token_answer *out, struct err *e)
+judge(const struct credential_request *rq, const struct child *c, int status,
+      struct token_answer *out, struct err *e)
 {
 	const char *said = buf_str(&c->text[1]);
-	unsigned long long code = token_answer_aadsts(said);
+	const uint64_t code = token_answer_aadsts(said);
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return parse(&c->text[0], out, e);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return err_set(e, ENXIO, "the Azure CLI (az) is not installed");
-	if (code != 0)
-		return err_set(e, ENXIO, "the Azure CLI failed: AADSTS%llu", code);
+	if (code != 0) {
+		*rq->aadsts = code;
+		return err_set(e, ENXIO, "the Azure CLI failed: AADSTS%llu",
+			       (unsigned long long)code);
+	}
 	if (strstr(said, "az login") != NULL || strstr(said, "not logged in") != NULL)
 		return err_set(e, ENXIO, "nobody is logged in to the Azure CLI");
 	return err_set(e, ENXIO, "the Azure CLI failed");
@@ -298,5 +302,5 @@ credential_cli(const struct credential_request *rq, struct token_answer *out, st
 	in_time = collect(&c, rq->client, d);
 	if (!reap(c.pid, in_time ? d : deadline_in(0), &status))
 		return err_set(e, ENXIO, "the Azure CLI took too long");
-	return judge(&c, status, out, e);
+	return judge(rq, &c, status, out, e);
 }

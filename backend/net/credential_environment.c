@@ -11,7 +11,6 @@ int
 credential_environment(const struct credential_request *rq, struct token_answer *out, struct err *e)
 {
 	AUTO_BUF form, scope;
-	uint64_t code;
 	int r;
 
 	buf_init(&form, TOKEN_ANSWER_MAX);
@@ -31,5 +30,5 @@ credential_environment(const struct credential_request *rq, struct token_answer 
 	if (r == 0)
 		r = entra_form_add(&form, "client_secret",
 				   secret_text_borrow(rq->env->client_secret), e);
-	return r < 0 ? r : entra_post(rq, "client secret", buf_span(&form), out, &code, e);
+	return r < 0 ? r : entra_post(rq, "client secret", buf_span(&form), out, e);
 }

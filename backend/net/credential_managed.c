@@ -63,11 +63,16 @@ pause_after(int status, unsigned tries, struct deadline d)
 }
 
 static int
-judge(const char *who, const struct http_response *r, const struct buf *body,
-      struct token_answer *out, struct err *e)
+judge(const struct credential_request *rq, const char *who, const struct http_response *r,
+      const struct buf *body, struct token_answer *out, struct err *e)
 {
+	struct token_refusal why;
+
 	if (r->status == 200)
 		return token_answer_parse(who, buf_span(body), out, e);
+	token_refusal_parse(buf_span(&r->error_body), &why);
+	if (why.code != 0) /* there is an identity, and Entra has been asked for it */
+		return entra_refusal(rq, who, r, e);
 	if (r->status == 400)
 		return err_set(e, ENXIO, "%s: no such identity is assigned here", who);
 	if (r->status == 403 && strstr(buf_str(&r->error_body), "unreachable") != NULL)
@@ -98,7 +103,7 @@ ask(const struct credential_request *rq, const char *who, struct http_auth *auth
 			return err_in(e, "%s", who);
 		pause = pause_after(r.status, tries, rq->d);
 		if (pause == 0)
-			return judge(who, &r, &body, out, e);
+			return judge(rq, who, &r, &body, out, e);
 		rc = client_pause(rq->client, pause, e);
 		if (rc < 0)
 			return rc;

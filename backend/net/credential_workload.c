@@ -37,21 +37,20 @@ make_form(const struct credential_request *rq, struct buf *form, struct err *e)
 }
 
 static int
-ask(const struct credential_request *rq, struct token_answer *out, uint64_t *code, struct err *e)
+ask(const struct credential_request *rq, struct token_answer *out, struct err *e)
 {
 	AUTO_BUF form;
 	int r;
 
-	*code = 0;
+	*rq->aadsts = 0;
 	buf_init(&form, 4 * TOKEN_ANSWER_MAX);
 	r = make_form(rq, &form, e);
-	return r < 0 ? r : entra_post(rq, "workload identity", buf_span(&form), out, code, e);
+	return r < 0 ? r : entra_post(rq, "workload identity", buf_span(&form), out, e);
 }
 
 int
 credential_workload(const struct credential_request *rq, struct token_answer *out, struct err *e)
 {
-	uint64_t code;
 	int r;
 
 	if (rq->env->federated_file == NULL)
@@ -59,11 +58,11 @@ credential_workload(const struct credential_request *rq, struct token_answer *ou
 	r = entra_check_ids(rq->env, e);
 	if (r < 0)
 		return r;
-	r = ask(rq, out, &code, e);
+	r = ask(rq, out, e);
 	/* The file may have been replaced just then. */
-	if (code == AADSTS_ASSERTION_TIME || code == AADSTS_ASSERTION_SIGNATURE) {
+	if (*rq->aadsts == AADSTS_ASSERTION_TIME || *rq->aadsts == AADSTS_ASSERTION_SIGNATURE) {
 		err_clear(e);
-		r = ask(rq, out, &code, e);
+		r = ask(rq, out, e);
 	}
 	return r;
 }

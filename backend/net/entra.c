@@ -32,28 +32,30 @@ advice_for(uint64_t code)
 	}
 }
 
-static int
-refusal(const char *who, const struct http_response *r, uint64_t *code, struct err *e)
+int
+entra_refusal(const struct credential_request *rq, const char *who, const struct http_response *r,
+	      struct err *e)
 {
 	struct token_refusal why;
 
 	token_refusal_parse(buf_span(&r->error_body), &why);
-	*code = why.code;
-	if (why.code != 0)
+	if (why.code != 0) {
+		*rq->aadsts = why.code;
 		(void)err_set(e, EACCES, "%s: Entra refuses: AADSTS%llu (%s), correlation id %s",
 			      who, (unsigned long long)why.code,
 			      why.error[0] != '\0' ? why.error : "no error name",
 			      why.correlation[0] != '\0' ? why.correlation : "-");
-	else
+	} else {
 		(void)err_set(e, EACCES, "%s: Entra refuses: status %d (%s), correlation id %s",
 			      who, r->status, why.error[0] != '\0' ? why.error : "no error name",
 			      why.correlation[0] != '\0' ? why.correlation : "-");
+	}
 	return err_mark(e, "auth.entra", advice_for(why.code));
 }
 
 int
 entra_post(const struct credential_request *rq, const char *who, struct span form,
-	   struct token_answer *out, uint64_t *code, struct err *e)
+	   struct token_answer *out, struct err *e)
 {
 	AUTO_HTTP_RESPONSE r;
 	AUTO_BUF url, body;
@@ -68,7 +70,6 @@ entra_post(const struct credential_request *rq, const char *who, struct span for
 	};
 	int rc;
 
-	*code = 0;
 	http_response_init(&r);
 	buf_init(&url, 4096);
 	buf_init(&body, TOKEN_ANSWER_MAX);
@@ -80,7 +81,7 @@ entra_post(const struct credential_request *rq, const char *who, struct span for
 	if (rc < 0)
 		return err_in(e, "%s", who);
 	if (r.status != 200)
-		return refusal(who, &r, code, e);
+		return entra_refusal(rq, who, &r, e);
 	return token_answer_parse(who, buf_span(&body), out, e);
 }
 

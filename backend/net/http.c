@@ -19,6 +19,7 @@
 #include "base/mutex.h"
 
 enum { PROTOCOL_RETRIES = 1, STALE_RETRIES = 3, ATTEMPTS_WITHOUT_DEADLINE = 12 };
+enum { BODY_AT_ONCE = 4 << 20 };
 
 static const int64_t backoff_ceiling_ns = 30 * NS_PER_S;
 /* A host that cannot be reached may be back at any moment, and asking it costs nobody anything. */
@@ -184,12 +185,17 @@ http_client_may(const struct http_client *c, const char *url, struct err *e)
 	return r < 0 ? r : may_talk(c, &u, false, e);
 }
 
+/* One piece of memory for the body, where its length is known and nothing to be afraid of. */
 static int
 buf_sink_begin(void *arg, const struct http_response *r, struct err *e)
 {
-	(void)r, (void)e;
-	buf_reset(arg);
-	return 0;
+	struct buf *b = arg;
+	uint8_t *unused;
+
+	buf_reset(b);
+	if (r->content_length > BODY_AT_ONCE || r->content_length > b->max)
+		return 0;
+	return buf_reserve(b, (size_t)r->content_length, &unused, e);
 }
 
 static int

@@ -7,14 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
+#include "backend/net/accountkey.h"
+#include "backend/net/httpdate.h"
 #include "backend/net/url.h"
-#include "base/base64.h"
-#include "base/clock.h"
-#include "crypto/mac.h"
 
-enum { PAIRS_MAX = 64, TO_SIGN_MAX = 64 << 10, KEY_MAX = 256 };
+enum { PAIRS_MAX = 64, TO_SIGN_MAX = 64 << 10 };
 
 struct sharedkey {
 	struct http_auth base;
@@ -210,54 +208,17 @@ sharedkey_string_to_sign(const char *account, const struct http_attempt *at, str
 	return r;
 }
 
-/* Not strftime: month names must not follow the user's locale. */
-static int
-add_date(struct http_attempt *at, struct err *e)
-{
-	static const char days[] = "SunMonTueWedThuFriSat",
-			  months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	const time_t now = (time_t)clock_wall_s();
-	AUTO_BUF text;
-	struct tm t;
-	int r;
-
-	buf_init(&text, 64);
-	if (gmtime_r(&now, &t) == NULL)
-		return err_set(e, EINVAL, "the system's clock is not set");
-	r = buf_addf(&text, e, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * t.tm_wday,
-		     t.tm_mday, months + 3 * t.tm_mon, t.tm_year + 1900, t.tm_hour, t.tm_min,
-		     t.tm_sec);
-	return r < 0 ? r : http_attempt_header(at, "x-ms-date", buf_str(&text), e);
-}
-
-static int
-decode_key(const struct secret_text *key, struct room out, size_t *n, struct err *e)
-{
-	if (!base64_decode(BASE64_STANDARD, span_str(secret_text_borrow(key)), out, n) || *n == 0)
-		return err_set(e, EINVAL, "the account key is not base64 text");
-	return 0;
-}
-
 static int
 add_signature(const struct sharedkey *s, struct http_attempt *at, struct span to_sign,
 	      struct err *e)
 {
-	uint8_t *key = secret_alloc(KEY_MAX), mac[SHA256_LEN];
 	AUTO_BUF value;
-	size_t n = 0;
 	int r;
 
 	buf_init(&value, 512);
-	if (key == NULL)
-		return err_set(e, ENOMEM, "out of memory for a key");
-	r = decode_key(s->key, (struct room){ key, KEY_MAX }, &n, e);
+	r = buf_addf(&value, e, "SharedKey %s:", s->account);
 	if (r == 0)
-		r = hmac_sha256(span_of(key, n), to_sign, mac, e);
-	secret_free(key, KEY_MAX);
-	if (r == 0)
-		r = buf_addf(&value, e, "SharedKey %s:", s->account);
-	if (r == 0)
-		r = base64_encode(BASE64_STANDARD, span_of(mac, sizeof(mac)), &value, e);
+		r = accountkey_sign(s->key, to_sign, &value, e);
 	return r < 0 ? r : http_attempt_header(at, "Authorization", buf_str(&value), e);
 }
 
@@ -270,7 +231,7 @@ sharedkey_apply(struct http_auth *a, struct http_attempt *at, struct deadline d,
 
 	(void)d;
 	buf_init(&to_sign, TO_SIGN_MAX);
-	r = add_date(at, e);
+	r = httpdate_add(at, e);
 	if (r == 0)
 		r = sharedkey_string_to_sign(s->account, at, &to_sign, e);
 	return r < 0 ? r : add_signature(s, at, buf_span(&to_sign), e);
@@ -291,26 +252,12 @@ static const struct http_auth_ops sharedkey_ops = {
 	.free = sharedkey_free,
 };
 
-static int
-check_key(const struct secret_text *key, struct err *e)
-{
-	uint8_t *bytes = secret_alloc(KEY_MAX);
-	size_t n;
-	int r;
-
-	if (bytes == NULL)
-		return err_set(e, ENOMEM, "out of memory for a key");
-	r = decode_key(key, (struct room){ bytes, KEY_MAX }, &n, e);
-	secret_free(bytes, KEY_MAX);
-	return r;
-}
-
 int
 sharedkey_auth_new(const char *account, struct secret_text *key, struct http_auth **out,
 		   struct err *e)
 {
 	struct sharedkey *s;
-	int r = check_key(key, e);
+	int r = accountkey_check(key, e);
 
 	if (r < 0)
 		return r;

@@ -54,6 +54,7 @@ struct token_source {
 	bool fetching;
 	uint64_t rounds;    /* fetches that have ended */
 	struct err failure; /* of the last one, when it failed */
+	uint64_t aadsts;    /* and what Entra called it */
 	int64_t failed_at_ns;
 	struct secret_text *token;
 	int64_t refresh_at_ns, ends_at_ns; /* on clock_now_ns */
@@ -150,9 +151,9 @@ fetch_by_chain(const struct token_source *t, struct credential_request *rq,
 /* Asks for a token; no lock is held. */
 static int
 fetch(const struct token_source *t, const struct credential *known, struct deadline d,
-      struct token_answer *out, const struct credential **winner, struct err *e)
+      struct token_answer *out, uint64_t *aadsts, const struct credential **winner, struct err *e)
 {
-	struct credential_request rq = { t->client, t->env, t->resource, d, known != NULL };
+	struct credential_request rq = { t->client, t->env, t->resource, d, known != NULL, aadsts };
 	int r;
 
 	if (known == NULL)
@@ -189,9 +190,11 @@ fetch_round(struct token_source *t, const struct credential *known, struct deadl
 	const int64_t asked_at = clock_now_ns();
 	const struct credential *winner = NULL;
 	struct token_answer a = { 0 };
-	int r = fetch(t, known, d, &a, &winner, e);
+	uint64_t aadsts = 0;
+	int r = fetch(t, known, d, &a, &aadsts, &winner, e);
 
 	mutex_lock(&t->lock);
+	t->aadsts = r == 0 ? 0 : aadsts;
 	if (r == 0) {
 		store_locked(t, &a, asked_at);
 		t->winner = winner;
@@ -354,6 +357,17 @@ token_source_drop(struct token_source *t, const struct secret_text *refused)
 	}
 	mutex_unlock(&t->lock);
 	return again;
+}
+
+uint64_t
+token_source_aadsts(struct token_source *t)
+{
+	uint64_t aadsts;
+
+	mutex_lock(&t->lock);
+	aadsts = t->aadsts;
+	mutex_unlock(&t->lock);
+	return aadsts;
 }
 
 const char *

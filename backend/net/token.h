@@ -67,6 +67,9 @@ void token_source_free(struct token_source *t);
 int token_source_get(struct token_source *t, struct deadline d, struct secret_text **out,
 		     struct err *e) MUST_CHECK;
 
+/* The AADSTS number with which Entra refused last; 0 when it did not, or gave none. */
+uint64_t token_source_aadsts(struct token_source *t);
+
 /*
  * The service refused this token: forget it (if it is still the one held).  Returns whether a new
  * one may be asked for now.

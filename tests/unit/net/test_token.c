@@ -404,6 +404,74 @@ without_any_credential_the_answer_says_what_was_tried(void **state)
 	free(before);
 }
 
+/* Whoever asks Entra, its number is there to act upon: in a body, or in what the CLI says. */
+static void
+the_number_of_a_refusal_is_known_whoever_asked(void **state)
+{
+#define UNKNOWN                                                        \
+	REPLY("400 Bad", "90",                                         \
+	      "{\"error\":\"invalid_resource\",\"error_description\":" \
+	      "\"AADSTS500011: the resource is not there\"}")
+	static const struct {
+		enum credential_kind kind;
+		uint64_t aadsts;
+		struct peer_reply script[3];
+	} rows[] = {
+		{ CREDENTIAL_ENVIRONMENT, 500011, { { .text = UNKNOWN } } },
+		{ CREDENTIAL_ENVIRONMENT, 0, { { .text = REPLY("400 Bad", "2", "{}") } } },
+		{ CREDENTIAL_WORKLOAD, 500011, { { .text = UNKNOWN } } },
+		{ CREDENTIAL_MANAGED,
+		  500011,
+		  { { .text = REPLY("400 Bad", "0", "") }, { .text = UNKNOWN } } },
+		{ CREDENTIAL_MANAGED, 0, { { .text = REPLY("400 Bad", "2", "{}") } } },
+		{ CREDENTIAL_CLI, 500011, { { .text = UNKNOWN } } },
+	};
+	char *before = copy(getenv("PATH"));
+	const char *dir = plant_az("#!/bin/sh\necho 'AADSTS500011: hush' >&2; exit 1\n");
+	char path[96];
+
+	(void)snprintf(path, sizeof(path), "%s/args", dir);
+	write_text(path, "assertion", 0600);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct fixture f;
+
+		(void)(rows[i].kind == CREDENTIAL_CLI ? use_real_clock : use_fake_clock)(state);
+		set_up(&f, rows[i].script, rows[i].script[1].text != NULL ? 2 : 1);
+		set_secret(&f);
+		f.env.federated_file = copy(path);
+		free(f.env.imds_host);
+		f.env.imds_host = copy(peer_url(f.p));
+		make_source(&f, rows[i].kind);
+		assert_int_equal(token_source_aadsts(f.t), 0);
+		assert_int_equal(get(&f, NULL), -EACCES);
+		if (token_source_aadsts(f.t) != rows[i].aadsts)
+			fail_msg("row %zu: %s", i, f.e.text);
+		assert_null(strstr(f.e.text, "is not there"));
+		tear_down(&f);
+	}
+	remove_az(dir);
+	assert_int_equal(setenv("PATH", before, 1), 0);
+	free(before);
+}
+
+static void
+a_token_ends_the_refusal(void **state)
+{
+	static const struct peer_reply script[] = { { .text = REFUSED }, { .text = TOKEN_1 } };
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, script, 2);
+	set_secret(&f);
+	make_source(&f, CREDENTIAL_CHAIN);
+	assert_int_equal(get(&f, NULL), -EACCES);
+	assert_int_equal(token_source_aadsts(f.t), 7000215);
+	fake_sleep(60 * NS_PER_S);
+	assert_int_equal(get(&f, "eyJ1"), 0);
+	assert_int_equal(token_source_aadsts(f.t), 0);
+	tear_down(&f);
+}
+
 /*
  * One answer for ever: the errno, what the text says, and that the next credential was not tried.
  */
@@ -753,6 +821,8 @@ main(void)
 		REAL(the_cli_is_asked_without_a_shell),
 		REAL(a_cli_that_hangs_is_killed_at_the_deadline),
 		FAKE(without_any_credential_the_answer_says_what_was_tried),
+		FAKE(the_number_of_a_refusal_is_known_whoever_asked),
+		FAKE(a_token_ends_the_refusal),
 		FAKE(a_refusal_is_final_and_repeats_nothing_secret),
 		FAKE(troubles_of_the_issuer_are_bounded),
 		FAKE(a_stale_assertion_is_read_again_once),
