@@ -10,24 +10,19 @@
 #include "backend/store/dir.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "backend/store/dirlist.h"
+#include "backend/store/dirmarker.h"
 #include "backend/store/dirplace.h"
 
 enum {
 	PIECE = 256 << 10,
 	REPLACED_MAX = 16, /* times that an object may be replaced while it is being opened */
-	MARKER_MAX = 4096
 };
-
-static const char marker_file[] = "azcryptfs-store.json";
 
 struct dir_store {
 	struct store store;
@@ -295,69 +290,6 @@ static const struct store_ops dir_ops = {
 	.free = dir_free,
 };
 
-static int
-check_marker(const json_t *json, struct err *e)
-{
-	const char *format = json_string_value(json_object_get(json, "format"));
-	const char *kind = json_string_value(json_object_get(json, "kind"));
-	const json_t *version = json_object_get(json, "version");
-
-	if (format == NULL || strcmp(format, "azcryptfs-dir") != 0)
-		return err_set(e, EINVAL, "%s is not that of a directory store", marker_file);
-	if (json_integer_value(version) != 1)
-		return err_set(e, EINVAL, "the directory store is of a version that is not known");
-	if (kind == NULL || strcmp(kind, "blobs") != 0)
-		return err_set(e, EINVAL, "the directory store does not hold blobs");
-	return 0;
-}
-
-static int
-read_marker(int root, struct err *e)
-{
-	char text[MARKER_MAX];
-	json_t *json;
-	ssize_t n;
-	int fd, r = dirplace_openat(root, marker_file, "", false, &fd, e);
-
-	if (r == -ENOENT) {
-		err_clear(e);
-		return err_set(e, EINVAL, "no directory store: there is no %s", marker_file);
-	}
-	if (r < 0)
-		return r;
-	n = pread(fd, text, sizeof(text), 0);
-	(void)close(fd);
-	if (n < 0)
-		return err_set(e, errno, "cannot read %s: %s", marker_file, strerrordesc_np(errno));
-	json = dirmeta_json(span_of(text, (size_t)n), e);
-	if (json == NULL) {
-		err_clear(e);
-		return err_set(e, EINVAL, "%s is not JSON as it should be", marker_file);
-	}
-	r = check_marker(json, e);
-	json_decref(json);
-	return r;
-}
-
-static int
-open_objects(const char *path, int *out, struct err *e)
-{
-	int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
-
-	if (root < 0)
-		return err_set(e, errno, "%s: %s", path, strerrordesc_np(errno));
-	r = read_marker(root, e);
-	if (r == 0) {
-		r = dirplace_openat(root, "objects", "", true, out, e);
-		if (r == -ENOENT) {
-			err_clear(e);
-			r = err_set(e, EINVAL, "no directory store: there is no directory objects");
-		}
-	}
-	(void)close(root);
-	return r < 0 ? err_in(e, "%s", path) : 0;
-}
-
 int
 dir_store_open(const char *path, const char *prefix, struct store **out, struct err *e)
 {
@@ -374,7 +306,7 @@ dir_store_open(const char *path, const char *prefix, struct store **out, struct 
 	ds->store.listable = true;
 	(void)snprintf(ds->store.label, sizeof(ds->store.label), "%s%s%s", path,
 		       prefix[0] != '\0' ? "/" : "", prefix);
-	r = open_objects(path, &ds->objects, e);
+	r = dirmarker_open(path, DIRMARKER_BLOBS, "objects", &ds->objects, e);
 	if (r == 0 && asprintf(&ds->prefix, "%s%s", prefix, prefix[0] != '\0' ? "/" : "") < 0) {
 		ds->prefix = NULL;
 		r = err_set(e, ENOMEM, "out of memory");

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "backend/store/dircollect.h"
 #include "backend/store/dirplace.h"
 
 enum {
@@ -27,18 +28,12 @@ enum {
 	KEYS_MAX = 1 << 30
 };
 
-struct item {
-	size_t at, n; /* of its key */
-	bool directory;
-};
-
 /* One directory of the walk. */
 struct level {
 	int fd;
 	size_t name_n; /* bytes of the walk's name that lead here */
-	struct buf keys;
-	struct item *items;
-	size_t n, room, next;
+	struct dircollect held;
+	size_t next;
 };
 
 struct walk {
@@ -56,152 +51,12 @@ struct walk {
 
 /* ---- one directory */
 
-/* The pieces of a long component that lead to a directory. */
-struct pieces {
-	struct buf encoded;
-	size_t cuts[PIECES_MAX];
-	unsigned n;
-};
-
-static bool
-ends_in(const char *name, const char *suffix, size_t *out_stem)
-{
-	size_t n = strlen(name), k = strlen(suffix);
-
-	if (name[0] == '.' || n <= k || strcmp(name + n - k, suffix) != 0)
-		return false;
-	*out_stem = n - k;
-	return true;
-}
-
-/* Only the spelling that names lead to counts: each piece as long as it can be. */
-static bool
-is_well_cut(const struct pieces *p)
-{
-	const char *text = buf_str(&p->encoded);
-	size_t at = 0;
-
-	for (unsigned i = 0; i < p->n; i++) {
-		if (at + dirname_cut(text + at, p->encoded.n - at) != p->cuts[i])
-			return false;
-		at = p->cuts[i];
-	}
-	return dirname_cut(text + at, p->encoded.n - at) == p->encoded.n - at;
-}
-
-static int
-add_item(struct level *l, const struct pieces *p, bool directory, struct err *e)
-{
-	const size_t at = l->keys.n;
-	struct item *items;
-	int r;
-
-	if (!is_well_cut(p) || !dirname_decode(buf_str(&p->encoded), p->encoded.n, &l->keys))
-		return 0;
-	if (directory) {
-		r = buf_add_str(&l->keys, "/", e);
-		if (r < 0)
-			return r;
-	}
-	if (l->n == l->room) {
-		l->room = l->room == 0 ? 64 : 2 * l->room;
-		items = reallocarray(l->items, l->room, sizeof(*items));
-		if (items == NULL)
-			return err_set(e, ENOMEM, "out of memory");
-		l->items = items;
-	}
-	l->items[l->n++] = (struct item){ at, l->keys.n - at, directory };
-	return 0;
-}
-
-static int collect(struct level *l, int fd, struct pieces *p, struct err *e);
-
-static int
-collect_pieces(struct level *l, int fd, const char *name, struct pieces *p, struct err *e)
-{
-	int sub, r;
-
-	if (p->n == PIECES_MAX)
-		return 0;
-	r = dirplace_openat(fd, name, "", true, &sub, e);
-	if (r == -ENOENT) {
-		err_clear(e);
-		return 0;
-	}
-	if (r < 0)
-		return r;
-	p->cuts[p->n++] = p->encoded.n;
-	r = collect(l, sub, p, e);
-	p->n--;
-	return r;
-}
-
-static int
-collect_entry(struct level *l, int fd, const struct dirent *entry, struct pieces *p, struct err *e)
-{
-	const size_t before = p->encoded.n;
-	size_t stem;
-	int r = 0;
-
-	if (ends_in(entry->d_name, ".m", &stem) || ends_in(entry->d_name, ".d", &stem) ||
-	    ends_in(entry->d_name, ".c", &stem)) {
-		if (stem > DIRNAME_PIECE_MAX || entry->d_type == DT_LNK)
-			return 0;
-		r = buf_add(&p->encoded, entry->d_name, stem, e);
-		if (r == 0 && entry->d_name[stem + 1] == 'c')
-			r = collect_pieces(l, fd, entry->d_name, p, e);
-		else if (r == 0)
-			r = add_item(l, p, entry->d_name[stem + 1] == 'd', e);
-		p->encoded.n = before;
-	}
-	return r;
-}
-
-/* Reads the directory fd (which is taken) into the level.  Recursion is bounded by PIECES_MAX. */
-static int
-collect(struct level *l, int fd, struct pieces *p, struct err *e)
-{
-	DIR *dir = fdopendir(fd);
-	struct dirent *entry;
-	int r = 0;
-
-	if (dir == NULL) {
-		r = err_set(e, errno, "cannot read a directory: %s", strerrordesc_np(errno));
-		(void)close(fd);
-		return r;
-	}
-	while (r == 0) {
-		errno = 0;
-		entry = readdir(dir);
-		if (entry == NULL) {
-			if (errno != 0)
-				r = err_set(e, errno, "cannot read a directory: %s",
-					    strerrordesc_np(errno));
-			break;
-		}
-		r = collect_entry(l, fd, entry, p, e);
-	}
-	(void)closedir(dir);
-	return r;
-}
-
-static int
-by_key(const void *a, const void *b, void *keys)
-{
-	const struct item *x = a, *y = b;
-	const uint8_t *p = keys;
-	int order = memcmp(p + x->at, p + y->at, x->n < y->n ? x->n : y->n);
-
-	return order != 0 ? order : (x->n > y->n) - (x->n < y->n);
-}
-
 static void
 level_clear(struct level *l)
 {
 	if (l->fd >= 0)
 		(void)close(l->fd);
-	buf_clear(&l->keys);
-	free(l->items);
+	dircollect_clear(&l->held);
 }
 
 /* Takes fd, also on failure. */
@@ -209,21 +64,12 @@ static int
 level_read(struct level *out, int fd, size_t name_n, struct err *e)
 {
 	struct level l = { .fd = fd, .name_n = name_n };
-	struct pieces p = { .n = 0 };
-	int copy, r;
+	int r = dircollect_read(fd, ".m", ".d", &l.held, e);
 
-	buf_init(&l.keys, KEYS_MAX);
-	buf_init(&p.encoded, (PIECES_MAX + 1) * (DIRNAME_PIECE_MAX + 1));
-	r = dirplace_openat(fd, ".", "", true, &copy, e);
-	if (r == 0)
-		r = collect(&l, copy, &p, e);
-	buf_clear(&p.encoded);
 	if (r < 0) {
 		level_clear(&l);
 		return r;
 	}
-	if (l.n > 1)
-		qsort_r(l.items, l.n, sizeof(*l.items), by_key, l.keys.p);
 	*out = l;
 	return 0;
 }
@@ -258,7 +104,7 @@ is_object(const struct dirent *entry)
 	size_t stem;
 
 	return (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN) &&
-	       ends_in(entry->d_name, ".m", &stem);
+	       dircollect_ends_in(entry->d_name, ".m", &stem);
 }
 
 static bool
@@ -268,7 +114,7 @@ is_directory(const struct dirent *entry)
 	size_t stem;
 
 	return (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) &&
-	       (ends_in(name, ".d", &stem) || ends_in(name, ".c", &stem));
+	       (dircollect_ends_in(name, ".d", &stem) || dircollect_ends_in(name, ".c", &stem));
 }
 
 static int has_object(int fd, unsigned depth, bool *out, struct err *e);
@@ -456,8 +302,8 @@ is_wanted(const struct walk *w, bool directory)
 static int
 visit(struct walk *w, struct level *l, struct err *e)
 {
-	const struct item item = l->items[l->next++];
-	const struct span key = span_of(l->keys.p + item.at, item.n);
+	const struct dircollect_item item = l->held.items[l->next++];
+	const struct span key = dircollect_key(&l->held, item);
 	int r;
 
 	w->name.n = l->name_n;
@@ -481,7 +327,7 @@ run(struct walk *w, struct err *e)
 	while (r == 0 && w->depth > 0 && !w->full) {
 		struct level *l = &w->levels[w->depth - 1];
 
-		if (l->next < l->n) {
+		if (l->next < l->held.n) {
 			r = visit(w, l, e);
 			continue;
 		}

@@ -105,9 +105,8 @@ dirname_decode(const char *encoded, size_t n, struct buf *out)
 	return true;
 }
 
-/* The pieces of one component as directories, and the last one with its own suffix. */
-static int
-add_component(struct span component, const char *suffix, struct buf *out, struct err *e)
+int
+dirname_component(struct span component, const char *suffix, struct buf *out, struct err *e)
 {
 	AUTO_BUF encoded;
 	size_t cut;
@@ -135,10 +134,10 @@ dirname_path(struct span name, struct buf *out, struct err *e)
 	while ((slash = memchr(name.p, '/', name.n)) != NULL) {
 		const size_t n = (size_t)(slash - name.p);
 
-		r = add_component(span_of(name.p, n), ".d/", out, e);
+		r = dirname_component(span_of(name.p, n), ".d/", out, e);
 		if (r < 0)
 			return r;
 		name = span_of(slash + 1, name.n - n - 1);
 	}
-	return add_component(name, ".m", out, e);
+	return dirname_component(name, ".m", out, e);
 }

@@ -23,6 +23,10 @@ size_t dirname_cut(const char *encoded, size_t n);
  * is full. */
 bool dirname_decode(const char *encoded, size_t n, struct buf *out) MUST_CHECK;
 
+/* Appends the path of one component, its last piece with that suffix: for messages. */
+int dirname_component(struct span component, const char *suffix, struct buf *out,
+		      struct err *e) MUST_CHECK;
+
 /* Appends the path below objects/ of the metadata file of an object: for messages. */
 int dirname_path(struct span name, struct buf *out, struct err *e) MUST_CHECK;
 

@@ -50,11 +50,33 @@ dirplace_openat(int at, const char *name, const char *suffix, bool directory, in
 	return 0;
 }
 
+int
+dirplace_make_dir(int at, const char *name, const char *suffix, int *out, struct err *e)
+{
+	char file[FILE_NAME_MAX + DIRNAME_PIECE_MAX];
+	int r;
+
+	(void)snprintf(file, sizeof(file), "%s%s", name, suffix);
+	if (mkdirat(at, file, 0700) == 0) {
+		if (fsync(at) < 0)
+			return err_set(e, errno, "cannot sync the directory of '%s': %s", file,
+				       strerrordesc_np(errno));
+	} else if (errno != EEXIST) {
+		return err_set(e, errno, "cannot make '%s': %s", file, strerrordesc_np(errno));
+	}
+	r = dirplace_openat(at, file, "", true, out, e);
+	if (r != -ENOENT)
+		return r;
+	err_clear(e);
+	return err_set(e, ENOTDIR, "'%s' is in the way: no directory", file);
+}
+
 /* Goes one directory down. */
 static int
-descend(struct dirplace *p, const char *name, const char *suffix, struct err *e)
+descend(struct dirplace *p, const char *name, const char *suffix, bool make, struct err *e)
 {
-	int fd, r = dirplace_openat(p->fd, name, suffix, true, &fd, e);
+	int fd, r = make ? dirplace_make_dir(p->fd, name, suffix, &fd, e)
+			 : dirplace_openat(p->fd, name, suffix, true, &fd, e);
 
 	if (r < 0)
 		return r;
@@ -67,7 +89,7 @@ descend(struct dirplace *p, const char *name, const char *suffix, struct err *e)
 
 /* p is a directory on entry, and on return the place of the component in it. */
 static int
-enter_component(struct dirplace *p, struct span component, struct err *e)
+enter_component(struct dirplace *p, struct span component, bool make, struct err *e)
 {
 	AUTO_BUF encoded;
 	size_t at = 0, cut;
@@ -83,17 +105,17 @@ enter_component(struct dirplace *p, struct span component, struct err *e)
 		p->end[cut] = '\0';
 		if (at + cut == encoded.n)
 			return 0;
-		r = descend(p, p->end, ".c", e);
+		r = descend(p, p->end, ".c", make, e);
 		if (r < 0)
 			return r;
 	}
 }
 
-int
-dirplace_of_component(int at, struct span component, struct dirplace *out, struct err *e)
+static int
+place_component(int at, struct span component, bool make, struct dirplace *out, struct err *e)
 {
 	struct dirplace p = { .fd = at };
-	int r = enter_component(&p, component, e);
+	int r = enter_component(&p, component, make, e);
 
 	if (r < 0) {
 		dirplace_close(&p);
@@ -101,6 +123,18 @@ dirplace_of_component(int at, struct span component, struct dirplace *out, struc
 	}
 	*out = p;
 	return 0;
+}
+
+int
+dirplace_of_component(int at, struct span component, struct dirplace *out, struct err *e)
+{
+	return place_component(at, component, false, out, e);
+}
+
+int
+dirplace_make_component(int at, struct span component, struct dirplace *out, struct err *e)
+{
+	return place_component(at, component, true, out, e);
 }
 
 /* Enters all components of *name but the last, which is left in *name. */
@@ -113,9 +147,9 @@ enter_directories(struct dirplace *p, struct span *name, struct err *e)
 	while (name->n > 0 && (slash = memchr(name->p, '/', name->n)) != NULL) {
 		const size_t n = (size_t)(slash - name->p);
 
-		r = enter_component(p, span_of(name->p, n), e);
+		r = enter_component(p, span_of(name->p, n), false, e);
 		if (r == 0)
-			r = descend(p, p->end, ".d", e);
+			r = descend(p, p->end, ".d", false, e);
 		if (r < 0)
 			return r;
 		*name = span_of(slash + 1, name->n - n - 1);
@@ -130,7 +164,7 @@ dirplace_of_name(int objects, struct span name, struct dirplace *out, struct err
 	int r = enter_directories(&p, &name, e);
 
 	if (r == 0)
-		r = enter_component(&p, name, e);
+		r = enter_component(&p, name, false, e);
 	if (r < 0) {
 		dirplace_close(&p);
 		return r;
@@ -146,7 +180,7 @@ dirplace_open_dir(int objects, struct span prefix, int *out, struct err *e)
 	int r = enter_directories(&p, &prefix, e);
 
 	if (r == 0 && !p.own)
-		r = descend(&p, ".", "", e);
+		r = descend(&p, ".", "", false, e);
 	if (r < 0) {
 		dirplace_close(&p);
 		return r;
@@ -155,27 +189,50 @@ dirplace_open_dir(int objects, struct span prefix, int *out, struct err *e)
 	return 0;
 }
 
-/* All of a file of at most DIRMETA_FILE_MAX bytes; the parser refuses what has one byte more. */
 static int
-read_all(int fd, struct buf *out, struct err *e)
+too_large(size_t max, struct err *e)
 {
+	(void)err_set(e, EBADMSG, "larger than %zu bytes", max);
+	return err_mark(e, "integrity.dir", NULL);
+}
+
+/* Files are replaced by rename: what grows while it is being read is none of the store's. */
+static int
+read_all(int fd, size_t max, struct buf *out, struct err *e)
+{
+	size_t got = 0;
 	struct stat st;
 	uint8_t *to;
-	size_t want;
 	ssize_t n = 1;
 	int r;
 
 	if (fstat(fd, &st) < 0)
 		return err_set(e, errno, "cannot look at it: %s", strerrordesc_np(errno));
-	want = st.st_size < DIRMETA_FILE_MAX ? (size_t)st.st_size + 1 : out->max;
-	r = buf_reserve(out, want, &to, e);
-	while (r == 0 && n > 0 && out->n < want) {
-		n = read(fd, to + out->n, want - out->n);
+	if ((uint64_t)st.st_size > max)
+		return too_large(max, e);
+	r = buf_reserve(out, (size_t)st.st_size, &to, e);
+	while (r == 0 && n > 0 && got < (size_t)st.st_size) {
+		n = read(fd, to + got, (size_t)st.st_size - got);
 		if (n < 0)
 			r = err_set(e, errno, "cannot read it: %s", strerrordesc_np(errno));
 		else
-			out->n += (size_t)n;
+			got += (size_t)n;
 	}
+	if (r == 0)
+		out->n += got;
+	return r;
+}
+
+int
+dirplace_read_file(int at, const char *name, const char *suffix, size_t max, struct buf *out,
+		   struct err *e)
+{
+	int fd, r = dirplace_openat(at, name, suffix, false, &fd, e);
+
+	if (r < 0)
+		return r;
+	r = read_all(fd, max, out, e);
+	(void)close(fd);
 	return r;
 }
 
@@ -195,14 +252,12 @@ int
 dirplace_read(const struct dirplace *p, struct span name, struct dirmeta *out, struct err *e)
 {
 	AUTO_BUF text;
-	int fd, r;
+	int r;
 
-	buf_init(&text, DIRMETA_FILE_MAX + 1);
-	r = dirplace_openat(p->fd, p->end, ".m", false, &fd, e);
-	if (r < 0)
+	buf_init(&text, DIRMETA_FILE_MAX);
+	r = dirplace_read_file(p->fd, p->end, ".m", DIRMETA_FILE_MAX, &text, e);
+	if (r == -ENOENT)
 		return r;
-	r = read_all(fd, &text, e);
-	(void)close(fd);
 	if (r == 0)
 		r = dirmeta_parse(buf_span(&text), name, p->end, out, e);
 	return r < 0 ? name_the_file(name, e) : 0;

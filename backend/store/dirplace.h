@@ -36,10 +36,25 @@ int dirplace_of_name(int objects, struct span name, struct dirplace *out, struct
  * closes *out. */
 int dirplace_open_dir(int objects, struct span prefix, int *out, struct err *e) MUST_CHECK;
 
+/* The same, and makes the directories (mode 0700) that are not there. */
+int dirplace_make_component(int at, struct span component, struct dirplace *out,
+			    struct err *e) MUST_CHECK;
+
+/* Opens a directory, made (mode 0700, synced) when it is not there.  The caller closes *out. */
+int dirplace_make_dir(int at, const char *name, const char *suffix, int *out,
+		      struct err *e) MUST_CHECK;
+
 /* Opens a directory or a regular file in a directory; -ENOENT also for what is a link or of another
  * kind. */
 int dirplace_openat(int at, const char *name, const char *suffix, bool directory, int *out,
 		    struct err *e) MUST_CHECK;
+
+/*
+ * Appends all of a regular file of at most max bytes.  -ENOENT; -EBADMSG (event "integrity.dir")
+ * when it is larger, -EFBIG when it does not fit into out.
+ */
+int dirplace_read_file(int at, const char *name, const char *suffix, size_t max, struct buf *out,
+		       struct err *e) MUST_CHECK;
 
 /* Reads and checks the metadata file at a place of the object name.  -ENOENT, -EBADMSG with the
  * file's path in the sentence. */

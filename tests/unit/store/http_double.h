@@ -31,7 +31,7 @@ struct answer {
 
 static struct answer script[DOUBLE_MAX];
 static unsigned script_n, script_at;
-static char asked[DOUBLE_MAX][4096]; /* "METHOD URL" and a line for each header */
+static char asked[DOUBLE_MAX][4096]; /* "METHOD URL", a line for each header, and the body */
 static unsigned asked_n;
 
 static inline void
@@ -56,6 +56,9 @@ record(const struct http_request *req)
 	for (unsigned i = 0; req->header[i].name != NULL; i++)
 		at += (size_t)snprintf(asked[asked_n] + at, sizeof(asked[0]) - at, "\n%s: %s",
 				       req->header[i].name, req->header[i].value);
+	if (req->body.n > 0)
+		(void)snprintf(asked[asked_n] + at, sizeof(asked[0]) - at, "\n%.*s",
+			       (int)req->body.n, (const char *)req->body.p);
 	asked_n++;
 }
 

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* The Cosmos driver over real connections: what a path and headers look like on the wire. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "backend/net/http.h"
+#include "backend/store/docstore.h"
+#include "tests/support/peer.h"
+
+#define ANSWER(status, headers, length, body) \
+	"HTTP/1.1 " status "\r\n" headers "Content-Length: " length "\r\n\r\n" body
+
+static const struct docstore_at here = { .database = "d", .container = "c" };
+
+struct account {
+	struct peer *peer;
+	struct http_client *client;
+	struct docstore *store;
+};
+
+static struct account
+account_of(const struct peer_reply *script, size_t n)
+{
+	const struct peer_config peer = { .script = script, .n_script = n };
+	const struct http_config http = { 0 };
+	struct cosmos_config cfg = { .account = "a", .database = "d", .container = "c" };
+	struct account a = { .peer = peer_start(&peer) };
+	struct err e = { 0 };
+
+	assert_int_equal(http_client_new(&http, &a.client, &e), 0);
+	cfg.endpoint = peer_url(a.peer);
+	assert_int_equal(cosmos_store_open_take(&cfg, a.client, NULL, &a.store, &e), 0);
+	return a;
+}
+
+static void
+end(struct account *a)
+{
+	docstore_free(a->store);
+	http_client_free(a->client);
+	peer_stop(a->peer);
+}
+
+static int
+ignore(void *arg, struct span text, struct err *e)
+{
+	(void)text, (void)e;
+	++*(unsigned *)arg;
+	return 0;
+}
+
+static void
+test_dots_are_no_way_up(void **state)
+{
+	static const struct peer_reply script[] = {
+		{ .text = ANSWER("200 OK", "", "11", "{\"id\":\"..\"}") },
+	};
+	struct account a = account_of(script, 1);
+	struct err e = { 0 };
+	AUTO_BUF out;
+
+	(void)state;
+	buf_init(&out, 4 << 20);
+	assert_int_equal(docstore_get(a.store, &here, "[\"p\"]", "..", NULL, &out, NULL,
+				      deadline_in(5 * NS_PER_S), &e),
+			 0);
+	assert_non_null(
+		strstr(peer_request(a.peer, 0), "GET /dbs/d/colls/c/docs/%2E%2E HTTP/1.1\r\n"));
+	end(&a);
+}
+
+static void
+test_throttling_is_waited_out(void **state)
+{
+	static const struct peer_reply script[] = {
+		{ .text = ANSWER("429 Too Many Requests",
+				 "x-ms-retry-after-ms: 50\r\nx-ms-substatus: 3200\r\n", "0", "") },
+		{ .text = ANSWER("200 OK", "", "10", "{\"id\":\"i\"}") },
+		{ .text = ANSWER("429 Too Many Requests", "x-ms-retry-after-ms: 60000\r\n", "0",
+				 "") },
+	};
+	struct account a = account_of(script, 3);
+	int64_t began = clock_now_ns();
+	struct err e = { 0 };
+	AUTO_BUF out;
+
+	(void)state;
+	buf_init(&out, 4 << 20);
+	assert_int_equal(docstore_get(a.store, &here, "[\"p\"]", "i", NULL, &out, NULL,
+				      deadline_in(20 * NS_PER_S), &e),
+			 0);
+	assert_true(clock_now_ns() - began >= 50 * NS_PER_MS);
+	assert_int_equal(peer_requests(a.peer), 2);
+	/* Longer than there is time. */
+	assert_int_equal(docstore_get(a.store, &here, "[\"p\"]", "i", NULL, &out, NULL,
+				      deadline_in(5 * NS_PER_S), &e),
+			 -ETIMEDOUT);
+	assert_string_equal(e.event, "net.deadline");
+	end(&a);
+}
+
+/* The least key is the empty text: its header is sent all the same. */
+static void
+test_a_part_of_a_range_begins_with_nothing(void **state)
+{
+	static const struct peer_reply script[] = {
+		{ .text = ANSWER("200 OK", "", "76",
+				 "{\"PartitionKeyRanges\":[{\"id\":\"0\",\"minInclusive\":\"\","
+				 "\"maxExclusive\":\"FF\"}]}   ") },
+		{ .text = ANSWER("200 OK", "", "16", "{\"Documents\":[]}") },
+	};
+	const struct docstore_select low = { .min = "", .max = "3F" };
+	struct account a = account_of(script, 2);
+	struct err e = { 0 };
+	unsigned texts = 0;
+	AUTO_BUF cursor;
+
+	(void)state;
+	buf_init(&cursor, DOCSTORE_CURSOR_MAX);
+	if (docstore_page(a.store, &here, &low, &cursor, (struct docstore_sink){ ignore, &texts },
+			  NULL, deadline_in(5 * NS_PER_S), &e) < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(texts, 0);
+	assert_non_null(strstr(peer_request(a.peer, 1), "\r\nx-ms-start-epk:"));
+	assert_non_null(strstr(peer_request(a.peer, 1), "\r\nx-ms-end-epk: 3F\r\n"));
+	end(&a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dots_are_no_way_up),
+		cmocka_unit_test(test_throttling_is_waited_out),
+		cmocka_unit_test(test_a_part_of_a_range_begins_with_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
