@@ -37,8 +37,6 @@ struct dirstream {
 	struct handle *handle;
 };
 
-enum { CURSOR_MAX = 16 << 10 };
-
 struct dirstream *
 dirstream_new(void)
 {
@@ -49,7 +47,7 @@ dirstream_new(void)
 	(void)pthread_mutex_init(&s->turn, NULL);
 	(void)pthread_mutex_init(&s->mu, NULL);
 	(void)pthread_cond_init(&s->fetched, NULL);
-	buf_init(&s->cursor, CURSOR_MAX);
+	buf_init(&s->cursor, VIEW_CURSOR_MAX);
 	s->first = DIRSTREAM_DOTS;
 	return s;
 }
@@ -256,6 +254,14 @@ dirstream_unlock(struct dirstream *s)
 	mutex_unlock(&s->turn);
 }
 
+/* Pages may be empty, each of them in time, for longer than anybody waits. */
+static int
+late(struct err *e)
+{
+	(void)err_set(e, ETIMEDOUT, "the listing did not come in time");
+	return err_mark(e, "net.deadline", NULL);
+}
+
 int
 dirstream_entry(struct op *op, struct dirstream *s, uint64_t at, const struct dirstream_entry **out,
 		struct err *e)
@@ -265,7 +271,7 @@ dirstream_entry(struct op *op, struct dirstream *s, uint64_t at, const struct di
 	if (at < s->first)
 		start_over(s);
 	while (r == 0 && at >= s->first + s->page.n && !s->complete)
-		r = next_page(op, s, e);
+		r = deadline_left_ns(op_deadline(op)) > 0 ? next_page(op, s, e) : late(e);
 	if (r < 0) {
 		start_over(s); /* a page that failed has left the stream in between */
 		return r;

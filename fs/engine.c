@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Lanes, span cache and budget of a process: see engine.h. */
+/* Lanes, caches and budget of a process: see engine.h. */
 #include "fs/engine.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "fs/docbodies.h"
 #include "fs/spans.h"
 
 static const struct {
@@ -22,6 +23,7 @@ struct engine {
 	struct pool *pool[N_LANES];
 	struct budget *budget;
 	struct spans *spans;
+	struct docbodies *bodies;
 	int64_t timeout_ns;
 };
 
@@ -35,6 +37,8 @@ engine_new(const struct engine_config *cfg, struct engine **out, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	g->timeout_ns = cfg->timeout_ns > 0 ? cfg->timeout_ns : 60 * NS_PER_S;
 	r = budget_new(cfg->memory, &g->budget, e);
+	if (r == 0)
+		r = docbodies_new(g->budget, &g->bodies, e);
 	if (r == 0)
 		r = spans_new(g, &g->spans, e);
 	for (unsigned i = 0; i < N_LANES && r == 0; i++)
@@ -70,6 +74,7 @@ engine_free(struct engine *g)
 		return;
 	engine_drain(g);
 	spans_free(g->spans);
+	docbodies_free(g->bodies);
 	budget_free(g->budget);
 	free(g);
 }
@@ -90,6 +95,12 @@ struct spans *
 engine_spans(struct engine *g)
 {
 	return g->spans;
+}
+
+struct docbodies *
+engine_bodies(struct engine *g)
+{
+	return g->bodies;
 }
 
 int64_t

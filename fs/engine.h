@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all views of one process share: worker lanes, the span cache, the memory
- * limit.
+ * What all views of one process share: worker lanes, the span cache, the bodies of documents, the
+ * memory limit.
  *
  * Each kind of work has a lane of its own, so that stuck data never blocks a
  * stat, an open or another file's read: lookups and listings, opens, the unwraps
@@ -20,6 +20,7 @@ enum lane { LANE_META, LANE_OPEN, LANE_UNWRAP, LANE_DATA, LANE_AHEAD, N_LANES };
 
 struct engine; /* opaque */
 struct spans;
+struct docbodies;
 
 struct engine_config {
 	uint64_t memory;    /* bytes, at least 16 MiB */
@@ -32,6 +33,7 @@ void engine_free(struct engine *g); /* after all views are freed; NULL is fine *
 void engine_submit(struct engine *g, enum lane lane, struct pool_job *job);
 struct budget *engine_budget(struct engine *g);
 struct spans *engine_spans(struct engine *g);
+struct docbodies *engine_bodies(struct engine *g);
 int64_t engine_timeout_ns(const struct engine *g);
 
 /*

@@ -67,7 +67,7 @@ percent_is_ambiguous(struct span c, size_t i)
 }
 
 static int
-escape_bytes(struct span c, struct buf *out, struct err *e)
+escape_bytes(struct span c, bool is_value, struct buf *out, struct err *e)
 {
 	const bool dots = is_dots(c);
 	int r = 0;
@@ -77,7 +77,8 @@ escape_bytes(struct span c, struct buf *out, struct err *e)
 		const uint8_t b = c.p[i];
 
 		if (len == 0 || b < 0x20 || b == 0x7f || dots ||
-		    (b == '%' && percent_is_ambiguous(c, i))) {
+		    (b == '%' && percent_is_ambiguous(c, i)) ||
+		    (is_value && (b == '/' || (b == '=' && i == 0)))) {
 			r = add_escaped(out, b, e);
 			len = 1;
 		} else {
@@ -93,14 +94,12 @@ escape_bytes(struct span c, struct buf *out, struct err *e)
  * character.
  */
 static int
-make_alias(struct span component, bool shadowed, struct buf *full, struct buf *out, struct err *e)
+make_alias(const uint8_t sum[static SHA256_LEN], const struct buf *full, const char *suffix,
+	   struct buf *out, struct err *e)
 {
-	size_t keep = NAMES_FILE_MAX - ALIAS_TAIL;
-	uint8_t sum[SHA256_LEN];
-	int r = sha256(component, sum, e);
+	size_t keep = NAMES_FILE_MAX - ALIAS_TAIL - strlen(suffix);
+	int r;
 
-	if (r < 0)
-		return r;
 	while (keep > 0 && (full->p[keep] & 0xc0) == 0x80)
 		keep--;
 	if (keep >= 1 && full->p[keep - 1] == '%')
@@ -111,31 +110,34 @@ make_alias(struct span component, bool shadowed, struct buf *full, struct buf *o
 	r = buf_add(out, full->p, keep, e);
 	if (r == 0)
 		r = buf_add_str(out, "%~", e);
-	if (shadowed)
-		sum[0] ^= 0xff;
 	for (size_t i = 0; i < ALIAS_HEX / 2 && r == 0; i++)
 		r = buf_addf(out, e, "%02x", sum[i]);
-	return r;
+	return r == 0 ? buf_add_str(out, suffix, e) : r;
 }
 
 int
 names_escape(struct span component, bool shadowed, struct buf *out, struct err *e)
 {
+	uint8_t sum[SHA256_LEN];
 	AUTO_BUF full;
 	int r;
 
 	buf_init(&full, ESCAPED_MAX);
-	r = escape_bytes(component, &full, e);
+	r = escape_bytes(component, false, &full, e);
 	if (r == 0 && component.n == 0)
 		r = buf_add_str(&full, "%00", e);
 	if (r == 0 && shadowed)
 		r = buf_add_str(&full, "%00", e);
 	if (r < 0)
 		return r;
-	if (full.n > NAMES_FILE_MAX)
-		return make_alias(component, shadowed, &full, out, e);
-	buf_reset(out);
-	return buf_add(out, full.p, full.n, e);
+	if (full.n <= NAMES_FILE_MAX) {
+		buf_reset(out);
+		return buf_add(out, full.p, full.n, e);
+	}
+	r = sha256(component, sum, e);
+	if (shadowed)
+		sum[0] ^= 0xff;
+	return r == 0 ? make_alias(sum, &full, "", out, e) : r;
 }
 
 static bool
@@ -208,6 +210,94 @@ names_unescape(const char *name, enum names_kind *kind, struct buf *out, struct 
 		: shadowed			   ? NAMES_SHADOWED
 						   : NAMES_PLAIN;
 	return 0;
+}
+
+/* ---- values ---- */
+
+/* NUL becomes the two bytes that no valid text holds. */
+static int
+without_nul(struct span value, struct buf *out, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < value.n && r == 0; i++)
+		r = value.p[i] == 0 ? buf_add(out, "\xc0\x80", 2, e)
+				    : buf_add(out, value.p + i, 1, e);
+	return r;
+}
+
+static void
+with_nul(struct buf *b)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		const bool nul = b->p[i] == 0xc0 && i + 1 < b->n && b->p[i + 1] == 0x80;
+
+		b->p[to++] = nul ? 0 : b->p[i];
+		i += nul;
+	}
+	b->n = to;
+	if (b->p != NULL)
+		b->p[to] = '\0';
+}
+
+int
+names_escape_value(const char *prefix, struct span value, const char *suffix, struct buf *out,
+		   struct err *e)
+{
+	uint8_t sum[SHA256_LEN];
+	AUTO_BUF text, full;
+	int r;
+
+	buf_init(&text, ESCAPED_MAX);
+	buf_init(&full, ESCAPED_MAX);
+	r = without_nul(value, &text, e);
+	if (r == 0)
+		r = buf_add_str(&full, prefix, e);
+	if (r == 0)
+		r = text.n == 0 ? buf_add_str(&full, "%00", e)
+				: escape_bytes(buf_span(&text), true, &full, e);
+	if (r == 0 && full.n + strlen(suffix) > NAMES_FILE_MAX) {
+		r = sha256(buf_span(&full), sum, e);
+		return r == 0 ? make_alias(sum, &full, suffix, out, e) : r;
+	}
+	buf_reset(out);
+	if (r == 0)
+		r = buf_add(out, full.p, full.n, e);
+	return r == 0 ? buf_add_str(out, suffix, e) : r;
+}
+
+int
+names_unescape_value(const char *name, const char *prefix, const char *suffix,
+		     enum names_kind *kind, struct buf *out, struct err *e)
+{
+	const size_t n_prefix = strlen(prefix), n_suffix = strlen(suffix);
+	size_t n = strlen(name);
+	AUTO_BUF again;
+	int r = 0;
+
+	buf_reset(out);
+	buf_init(&again, NAMES_FILE_MAX + 1);
+	*kind = NAMES_NOTHING;
+	if (n > NAMES_FILE_MAX || n <= n_suffix || strcmp(name + n - n_suffix, suffix) != 0)
+		return 0;
+	n -= n_suffix;
+	if (is_alias(name, n)) {
+		*kind = NAMES_ALIAS;
+		return 0;
+	}
+	if (n <= n_prefix || strncmp(name, prefix, n_prefix) != 0)
+		return 0;
+	if (!(n - n_prefix == 3 && ends_with_mark(name, n)))
+		r = unescape_bytes((const uint8_t *)name + n_prefix, n - n_prefix, out, e);
+	if (r < 0 || memchr(buf_str(out), '\0', out->n) != NULL)
+		return r;
+	with_nul(out);
+	r = names_escape_value(prefix, buf_span(out), suffix, &again, e);
+	if (r == 0 && strcmp(buf_str(&again), name) == 0)
+		*kind = NAMES_PLAIN;
+	return r;
 }
 
 /* FNV-1a: a number to tell files apart, not a promise that nobody can make two alike. */

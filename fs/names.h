@@ -41,6 +41,18 @@ enum names_kind {
 int names_unescape(const char *name, enum names_kind *kind, struct buf *out,
 		   struct err *e) MUST_CHECK;
 
+/*
+ * The same for text that is a value and no component of a path: '/' is escaped too, and '=' at its
+ * beginning (file names that begin with '=' are the caller's own); NUL is "%C0%80", since "%00" is
+ * the empty text.  prefix and suffix stand around it as they are.  What would be too long is cut
+ * before "%~", the 32 digits (of the uncut name's SHA-256, without suffix) and the suffix.
+ */
+int names_escape_value(const char *prefix, struct span value, const char *suffix, struct buf *out,
+		       struct err *e) MUST_CHECK;
+/* NAMES_PLAIN: out holds the value; NAMES_ALIAS: a cut name with that suffix. */
+int names_unescape_value(const char *name, const char *prefix, const char *suffix,
+			 enum names_kind *kind, struct buf *out, struct err *e) MUST_CHECK;
+
 /* A 64-bit number for a path, for st_ino: the same for the same path, always; never 0 or 1. */
 uint64_t names_ino(uint64_t parent_ino, const char *name);
 

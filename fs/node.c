@@ -201,6 +201,15 @@ node_missing_slot(struct node *dir, const char *name, uint64_t *number)
 	return &dir->t->missing[*number % MISSING_SLOTS];
 }
 
+/* What a view calls not worth keeping is old at once. */
+static void
+learn(struct node *n, const struct view_item *item, struct learnt l)
+{
+	n->learnt_ns = l.at_ns;
+	n->fresh_until_ns = item->ask ? l.at_ns : l.fresh_until_ns;
+	n->ask = item->ask;
+}
+
 /* The node that stands for item in dir from now on, with one reference. */
 struct node *
 node_update_locked(struct node *dir, const char *name, const struct view_item *item,
@@ -221,8 +230,11 @@ node_update_locked(struct node *dir, const char *name, const struct view_item *i
 	node_missing_slot(dir, name, &number)->until_ns = 0;
 	if (old != NULL && old->dir == item->dir && strcmp(etag_of(old), item->etag) == 0) {
 		old->refs++;
-		old->learnt_ns = l.at_ns;
-		old->fresh_until_ns = l.fresh_until_ns;
+		if (item->exact && !old->exact) { /* what could not be opened then can be now */
+			old->size = item->size;
+			old->exact = true;
+		}
+		learn(old, item, l);
 		return old;
 	}
 	n = node_new_locked(t, dir, dir->view, &named, must);
@@ -230,8 +242,7 @@ node_update_locked(struct node *dir, const char *name, const struct view_item *i
 		return NULL;
 	if (old != NULL)
 		node_unlink_locked(old);
-	n->learnt_ns = l.at_ns;
-	n->fresh_until_ns = l.fresh_until_ns;
+	learn(n, item, l);
 	node_link_locked(n);
 	if (old != NULL)
 		node_release_locked(old);
@@ -243,7 +254,7 @@ node_fresh_until_locked(const struct node *n)
 {
 	const struct directory *d = n->parent != NULL ? n->parent->d : NULL;
 
-	if (d != NULL && n->linked && n->learnt_ns >= d->list_start_ns &&
+	if (d != NULL && !n->ask && n->linked && n->learnt_ns >= d->list_start_ns &&
 	    d->list_until_ns > n->fresh_until_ns)
 		return d->list_until_ns;
 	return n->fresh_until_ns;

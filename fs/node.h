@@ -30,6 +30,7 @@ struct node {
 	uint32_t bytes;	  /* charged to the budget */
 	uint32_t opens;	  /* open handles */
 	bool dir, exact, view_root, linked; /* linked: this is what its name means now */
+	bool ask;			    /* see view_item */
 	uint8_t n_name;			    /* strlen(name): etag follows its NUL */
 	char name[];			    /* name NUL etag NUL */
 };

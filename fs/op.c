@@ -130,14 +130,15 @@ op_end(struct op *op)
 
 /*
  * A name that is missing, or means another version by now, is an answer, unless somebody was
- * reading it; what an interrupted or stopped mount leaves undone is no event either.
+ * reading it; what an interrupted or stopped mount leaves undone is no event either, nor is an
+ * offset that a stream has passed.
  */
 static bool
 worth_a_line(const struct err *e, const char *what)
 {
 	if (e->no == ENOENT || e->no == ESTALE)
 		return strcmp(what, "read") == 0;
-	return e->no != ECANCELED;
+	return e->no != ECANCELED && e->no != ESPIPE;
 }
 
 void

@@ -61,7 +61,9 @@ run_open(struct pool_job *job)
 	}
 	if (park_claim(&op->parked)) {
 		op->fi.fh = (uint64_t)(uintptr_t)op->handle;
-		op->fi.keep_cache = 1; /* a node is one version: its pages are always right */
+		/* A node is one version: its pages are always right.  A stream has none. */
+		op->fi.direct_io = view_file_is_stream(op->handle->file);
+		op->fi.keep_cache = !op->fi.direct_io;
 		op->fi.noflush = 1;
 		if (fuse_reply_open(op->parked.req, &op->fi) == 0)
 			op->handle = NULL; /* RELEASE puts it */
@@ -94,7 +96,7 @@ answer_read(struct op *op)
 	bool push = false;
 
 	if (park_claim(&op->parked)) {
-		if (r->n_pieces == 1)
+		if (r->n_pieces < 2)
 			(void)fuse_reply_buf(op->parked.req, r->piece[0].iov_base,
 					     r->piece[0].iov_len);
 		else

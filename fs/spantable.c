@@ -184,7 +184,7 @@ spans_new(struct engine *g, struct spans **out, struct err *e)
 	(void)pthread_mutex_init(&s->mu, NULL);
 	s->g = g;
 	s->ready_max = u64_max(budget_limit(engine_budget(g), BUDGET_DATA) / 3, READY_MIN);
-	budget_set_evictor(engine_budget(g), evict, s);
+	budget_add_evictor(engine_budget(g), evict, s);
 	*out = s;
 	return 0;
 }

@@ -230,7 +230,7 @@ list_again(struct node *dir, struct deadline d, struct err *e)
 	int r;
 
 	buf_init(&path, PATH_BYTES_MAX);
-	buf_init(&cursor, PATH_BYTES_MAX);
+	buf_init(&cursor, VIEW_CURSOR_MAX);
 	r = node_path(dir, &path, e);
 	do {
 		if (r == 0)
@@ -312,7 +312,8 @@ tree_lookup(struct node *dir, const char *name, struct deadline d, struct node *
 	if (!dir->dir)
 		return err_set(e, ENOTDIR, "not a directory");
 	n = tree_cached(dir, name);
-	if (n == NULL && dir->view != NULL && join_storm(dir, name_known(dir, name))) {
+	if (n == NULL && dir->view != NULL && !dir->view->dear &&
+	    join_storm(dir, name_known(dir, name))) {
 		struct err ignored = { 0 };
 
 		(void)list_again(

@@ -30,6 +30,21 @@ view_record_put(struct view_record *r)
 		r->free(r);
 }
 
+static int
+ignore_item(void *arg, const struct view_item *item, struct err *e)
+{
+	(void)arg;
+	(void)item;
+	(void)e;
+	return 0;
+}
+
+struct view_sink
+view_no_sink(void)
+{
+	return (struct view_sink){ ignore_item, NULL };
+}
+
 int
 view_list(struct view *v, const char *dir, struct buf *cursor, struct view_sink sink,
 	  struct deadline d, struct err *e)
@@ -80,6 +95,12 @@ view_file_size(const struct view_file *f)
 	return ((const struct view_file_base *)(const void *)f)->size;
 }
 
+bool
+view_file_is_stream(const struct view_file *f)
+{
+	return ((const struct view_file_base *)(const void *)f)->stream;
+}
+
 void
 view_close(struct view_file *f)
 {
@@ -128,7 +149,7 @@ view_read_wait(struct view_file *f, uint64_t off, void *out, size_t n, struct de
 	};
 	size_t got = 0;
 
-	if (off >= view_file_size(f) || n == 0) {
+	if (n == 0 || (!view_file_is_stream(f) && off >= view_file_size(f))) {
 		*out_n = 0;
 		return 0;
 	}

@@ -45,7 +45,8 @@ struct view_item {
 	bool dir;
 	bool exact; /* size is exact; otherwise an upper bound until the file is open: do not cache
 		       it */
-	uint64_t size;		    /* plain bytes */
+	bool ask;   /* these attributes are not worth keeping: a stat looks the name up again */
+	uint64_t size;		    /* plain bytes; of a stream: 0, or what it had when measured */
 	int64_t mtime_ns;	    /* a function of the version alone */
 	const char *etag;	    /* borrowed; "" for directories */
 	struct view_record *record; /* borrowed; take a reference to keep it */
@@ -62,11 +63,15 @@ struct view_sink {
  */
 enum { VIEW_READ_MAX = 1 << 20, VIEW_READ_PIECES = 5 };
 
+/* Bytes of a listing's cursor: that of a document store holds a continuation for each range. */
+enum { VIEW_CURSOR_MAX = 512 << 10 };
+
 /*
  * One read.  The caller fills the first part, zeroes the rest, and keeps it until done has run.
  * After done: e.no == 0 and the pieces hold exactly min(len, size - off) bytes, or e says why;
- * never fewer.  The pieces stay good until view_read_release, which may come after the file has
- * been closed.
+ * never fewer.  Of a stream: exactly len bytes, fewer (or none) where it ends only, be it with what
+ * fails for good; -ESPIPE for an offset that it has passed.  The pieces stay good until
+ * view_read_release, which may come after the file has been closed.
  */
 struct view_read {
 	uint64_t off;
@@ -126,13 +131,18 @@ struct view_ops {
 
 struct view {
 	const struct view_ops *ops;
+	bool dear; /* listing a directory may be a scan of everything: only a reader asks for it */
 	char label[256]; /* what it shows, for the log */
 };
 
 struct view_file_base { /* a view's file begins with one */
 	struct view *view;
-	uint64_t size; /* exact plain bytes */
+	uint64_t size; /* exact plain bytes; 0 for a stream */
+	bool stream;   /* read once, forward, to an end that nobody knows */
 };
+
+/* For who wants to know nothing of the items. */
+struct view_sink view_no_sink(void);
 
 /* Wrappers: they assert the contract. */
 int view_list(struct view *v, const char *dir, struct buf *cursor, struct view_sink sink,
@@ -145,6 +155,7 @@ int view_open(struct view *v, const char *path, const char *etag, struct view_re
 void view_read(struct view_file *f, struct view_read *r);
 void view_read_release(struct view_read *r);
 uint64_t view_file_size(const struct view_file *f);
+bool view_file_is_stream(const struct view_file *f);
 void view_close(struct view_file *f); /* after the last read of it is done */
 void view_free(struct view *v);	      /* after the last file is closed */
 

@@ -419,6 +419,28 @@ the_tree_frees_what_the_kernel_never_forgot(void **state)
 	tree_known(get(get(tree_root(tree), "a"), "f"));
 }
 
+/* A document whose key was away has an upper bound as its size; its version stays the same. */
+static void
+a_size_that_becomes_exact_is_shown_and_stays(void **state)
+{
+	const struct view_item bound = { .name = "f", .size = 9, .etag = "1" },
+			       exact = { .name = "f", .exact = true, .size = 5, .etag = "1" };
+	struct node *root = tree_root(tree), *n = tree_listed(root, &bound, at_once()), *again;
+	struct node_attr a;
+
+	(void)state;
+	again = tree_listed(root, &exact, at_once());
+	assert_ptr_equal(again, n);
+	node_attr(n, &a);
+	assert_true(a.exact && a.size == 5);
+	node_unref(again);
+	again = tree_listed(root, &bound, at_once());
+	node_attr(n, &a);
+	assert_true(a.exact && a.size == 5);
+	node_unref(again);
+	node_unref(n);
+}
+
 /* ---- freshness ---- */
 
 static void
@@ -824,6 +846,7 @@ main(void)
 		WITH(a_name_that_is_gone_is_dropped_and_its_node_stays_for_who_has_it),
 		WITH(a_file_may_become_a_directory_and_back),
 		WITH(the_tree_frees_what_the_kernel_never_forgot),
+		WITH(a_size_that_becomes_exact_is_shown_and_stays),
 		WITH(a_listing_refreshes_what_it_gave_for_as_long_as_it_took),
 		WITH(an_entry_of_a_long_listing_is_fresh_for_as_long_as_the_listing_says),
 		WITH(a_page_that_waited_for_its_reader_is_as_old_as_it_is),
