@@ -1,178 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The facade: see backend.h.  Puts together what source.c and credentials.c
- * decide; keeps the clients and token sources that several sources share.
+ * decide.
  */
 #include "backend/backend.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/clients.h"
 #include "backend/connstring.h"
 #include "backend/credentials.h"
-#include "backend/net/http.h"
+#include "backend/dirsource.h"
+#include "backend/net/cloud.h"
+#include "backend/net/cosmosauth.h"
 #include "backend/net/sharedkey.h"
-#include "backend/net/token.h"
+#include "backend/net/url.h"
 #include "backend/source.h"
 #include "backend/store/azblob.h"
-#include "backend/store/dir.h"
-#include "base/mutex.h"
 
 enum { ALG_NAMES_MAX = 256 };
 
 static const char STORAGE_RESOURCE[] = "https://storage.azure.com";
-
-/* Connections to storage and those that carry tokens to Entra and vaults are never of one client.
- */
-enum purpose { FOR_STORAGE, FOR_KEYS };
-
-struct client {
-	struct client *next;
-	enum purpose purpose;
-	char *settings; /* what it was made with, as one text */
-	struct http_client *http;
-};
-
-struct tokens {
-	struct tokens *next;
-	struct http_client *http;
-	enum credential_kind kind;
-	struct token_source *source;
-};
+static const char COSMOS_RESOURCE[] = "https://cosmos.azure.com"; /* of every account */
 
 struct backend {
 	struct identity_env identity;
 	struct storage_env storage;
-
-	pthread_mutex_t mu; /* guards the lists; what is on them stays until the end */
-	struct client *clients;
-	struct tokens *tokens;
+	struct cosmos_env cosmos;
+	struct clients clients;
 };
 
-/* ---- clients ---- */
+/* ---- blobs ---- */
 
 static int
-write_settings(const struct backend_config *cfg, struct buf *out, struct err *e)
+storage_token_auth(struct backend *b, const struct backend_config *cfg, enum credential_kind kind,
+		   const char *origin, struct http_auth **out, struct err *e)
 {
-	int r = buf_addf(out, e, "%s\n%s\n", cfg->ca_file != NULL ? cfg->ca_file : "",
-			 cfg->proxy != NULL ? cfg->proxy : "");
-
-	for (size_t i = 0; r == 0 && cfg->allow_http != NULL && cfg->allow_http[i] != NULL; i++)
-		r = buf_addf(out, e, "%s\n", cfg->allow_http[i]);
-	return r;
-}
-
-static int
-add_client_locked(struct backend *b, const struct backend_config *cfg, enum purpose purpose,
-		  const char *settings, struct http_client **out, struct err *e)
-{
-	const struct http_config http = { .ca_file = cfg->ca_file,
-					  .proxy = cfg->proxy,
-					  .allow_http = cfg->allow_http };
-	struct client *c = calloc(1, sizeof(*c));
-	int r = 0;
-
-	if (c != NULL)
-		c->settings = strdup(settings);
-	if (c == NULL || c->settings == NULL)
-		r = err_set(e, ENOMEM, "out of memory");
-	if (r == 0)
-		r = http_client_new(&http, &c->http, e);
-	if (r != 0) {
-		if (c != NULL)
-			free(c->settings);
-		free(c);
-		return r;
-	}
-	c->purpose = purpose;
-	c->next = b->clients;
-	b->clients = c;
-	*out = c->http;
-	return 0;
-}
-
-static int
-find_client_locked(struct backend *b, const struct backend_config *cfg, enum purpose purpose,
-		   const char *settings, struct http_client **out, struct err *e)
-{
-	for (struct client *c = b->clients; c != NULL; c = c->next)
-		if (c->purpose == purpose && strcmp(c->settings, settings) == 0) {
-			*out = c->http;
-			return 0;
-		}
-	return add_client_locked(b, cfg, purpose, settings, out, e);
-}
-
-static int
-client_for(struct backend *b, const struct backend_config *cfg, enum purpose purpose,
-	   struct http_client **out, struct err *e)
-{
-	AUTO_BUF settings;
-	int r;
-
-	buf_init(&settings, 64 << 10);
-	r = write_settings(cfg, &settings, e);
-	if (r != 0)
-		return r;
-	mutex_lock(&b->mu);
-	r = find_client_locked(b, cfg, purpose, buf_str(&settings), out, e);
-	mutex_unlock(&b->mu);
-	return r;
-}
-
-/* ---- storage tokens ---- */
-
-static int
-find_tokens_locked(struct backend *b, struct http_client *http, enum credential_kind kind,
-		   struct token_source **out, struct err *e)
-{
-	struct tokens *t;
-	int r;
-
-	for (t = b->tokens; t != NULL; t = t->next)
-		if (t->http == http && t->kind == kind) {
-			*out = t->source;
-			return 0;
-		}
-	t = calloc(1, sizeof(*t));
-	if (t == NULL)
-		return err_set(e, ENOMEM, "out of memory");
-	r = token_source_new(http, &b->identity, kind, STORAGE_RESOURCE, &t->source, e);
-	if (r != 0) {
-		free(t);
-		return r;
-	}
-	t->http = http;
-	t->kind = kind;
-	t->next = b->tokens;
-	b->tokens = t;
-	*out = t->source;
-	return 0;
-}
-
-static int
-token_auth(struct backend *b, const struct backend_config *cfg, enum credential_kind kind,
-	   const char *origin, struct http_auth **out, struct err *e)
-{
-	struct http_client *http = NULL;
 	struct token_source *tokens = NULL;
-	int r = client_for(b, cfg, FOR_KEYS, &http, e);
+	int r = clients_tokens(&b->clients, cfg, kind, STORAGE_RESOURCE, &tokens, e);
 
-	if (r != 0)
-		return r;
-	mutex_lock(&b->mu);
-	r = find_tokens_locked(b, http, kind, &tokens, e);
-	mutex_unlock(&b->mu);
 	return r == 0 ? bearer_auth_new(tokens, origin, out, e) : r;
 }
 
-/* ---- stores ---- */
-
 static int
-auth_for(struct backend *b, const struct backend_config *cfg, const struct source *src,
-	 const struct storage_credential *c, struct http_auth **out, struct err *e)
+storage_auth(struct backend *b, const struct backend_config *cfg, const struct source *src,
+	     const struct storage_credential *c, struct http_auth **out, struct err *e)
 {
 	switch (c->kind) {
 	case STORAGE_KEY:
@@ -180,7 +54,7 @@ auth_for(struct backend *b, const struct backend_config *cfg, const struct sourc
 	case STORAGE_SAS:
 		return sas_auth_new(c->sas_file != NULL ? NULL : c->secret, c->sas_file, out, e);
 	case STORAGE_TOKEN:
-		return token_auth(b, cfg, c->entra, src->origin, out, e);
+		return storage_token_auth(b, cfg, c->entra, src->origin, out, e);
 	case STORAGE_ANONYMOUS:
 		break;
 	}
@@ -188,35 +62,124 @@ auth_for(struct backend *b, const struct backend_config *cfg, const struct sourc
 	return 0;
 }
 
+/* The client for a source, when it may go there at all. */
 static int
-open_blobs(struct backend *b, const struct backend_config *cfg, const struct source *src,
-	   const struct storage_credential *c, struct store **out, struct err *e)
+store_client(struct backend *b, const struct backend_config *cfg, const struct source *src,
+	     struct http_client **out, struct err *e)
 {
-	const struct azblob_config blobs = {
+	int r = clients_http(&b->clients, cfg, CLIENTS_FOR_STORES, out, e);
+
+	return r == 0 ? http_client_may(*out, src->service, e) : r;
+}
+
+static int
+open_blobs(struct backend *b, const struct backend_config *cfg, const struct connection *connection,
+	   const struct source *src, struct backend_store *out, struct err *e)
+{
+	AUTO_STORAGE_CREDENTIAL c = { 0 };
+	struct azblob_config blobs = {
 		.service = src->service,
 		.account = src->account,
 		.container = src->container,
 		.prefix = src->prefix,
-		.single = c->single,
 	};
 	struct http_client *http = NULL;
 	struct http_auth *auth = NULL;
-	int r = client_for(b, cfg, FOR_STORAGE, &http, e);
+	struct store *store = NULL;
+	int r = credentials_pick_storage(&b->storage, connection, cfg, src, &c, e);
 
 	if (r == 0)
-		r = http_client_may(http, src->service, e);
+		r = store_client(b, cfg, src, &http, e);
 	if (r == 0)
-		r = auth_for(b, cfg, src, c, &auth, e);
-	return r == 0 ? azblob_store_open_take(&blobs, http, auth, out, e) : r;
+		r = storage_auth(b, cfg, src, &c, &auth, e);
+	blobs.single = c.single;
+	if (r == 0)
+		r = azblob_store_open_take(&blobs, http, auth, &store, e);
+	if (r == 0)
+		*out = (struct backend_store){ .kind = SOURCE_BLOBS, .blobs = store };
+	return r;
 }
+
+/* ---- documents ---- */
+
+/*
+ * Tokens for the account by its own name.  The other ones are good for every account, so they go to
+ * hosts of Azure's only.
+ */
+static int
+cosmos_token_auth(struct backend *b, const struct backend_config *cfg, enum credential_kind kind,
+		  const struct source *src, struct http_auth **out, struct err *e)
+{
+	struct token_source *own = NULL, *any = NULL;
+	char account[256];
+	AUTO_URL u = { 0 };
+	AUTO_BUF resource;
+	int r = url_parse(src->origin, &u, e);
+
+	buf_init(&resource, 512);
+	if (r == 0)
+		r = buf_addf(&resource, e, "https://%s", u.host);
+	if (r == 0)
+		r = clients_tokens(&b->clients, cfg, kind, buf_str(&resource), &own, e);
+	if (r == 0 && cloud_cosmos_account(u.host, account, sizeof(account)))
+		r = clients_tokens(&b->clients, cfg, kind, COSMOS_RESOURCE, &any, e);
+	return r == 0 ? cosmosaad_auth_new(own, any, src->origin, out, e) : r;
+}
+
+static int
+cosmos_auth(struct backend *b, const struct backend_config *cfg, const struct source *src,
+	    struct http_auth **out, struct err *e)
+{
+	AUTO_COSMOS_CREDENTIAL c = { 0 };
+	int r = credentials_pick_cosmos(&b->cosmos, cfg, src, &c, e);
+
+	if (r < 0)
+		return r;
+	switch (c.kind) {
+	case COSMOS_KEY:
+		return cosmoskey_auth_new(c.secret, out, e);
+	case COSMOS_RESOURCE_TOKEN:
+		return cosmostoken_auth_new(c.secret, c.token_file, out, e);
+	case COSMOS_ENTRA:
+		break;
+	}
+	return cosmos_token_auth(b, cfg, c.entra, src, out, e);
+}
+
+static int
+open_cosmos(struct backend *b, const struct backend_config *cfg, const struct source *src,
+	    struct backend_store *out, struct err *e)
+{
+	const struct cosmos_config documents = {
+		.endpoint = src->origin,
+		.account = src->account,
+		.database = src->database != NULL ? src->database : "",
+		.container = src->container != NULL ? src->container : "",
+	};
+	struct http_client *http = NULL;
+	struct http_auth *auth = NULL;
+	struct docstore *store = NULL;
+	int r = store_client(b, cfg, src, &http, e);
+
+	if (r == 0)
+		r = cosmos_auth(b, cfg, src, &auth, e);
+	if (r == 0)
+		r = cosmos_store_open_take(&documents, http, auth, &store, e);
+	if (r == 0 && cfg->ru > 0)
+		r = docpace_new_take(store, cfg->ru, &store, e);
+	if (r == 0)
+		*out = (struct backend_store){ .kind = SOURCE_DOCUMENTS, .documents = store };
+	return r;
+}
+
+/* ---- stores ---- */
 
 /* The connection string may know an address that does not tell its account; so it is read before
  * the SOURCE. */
 static int
 open_with(struct backend *b, const struct backend_config *cfg, const struct connection *connection,
-	  struct store **out, struct err *e)
+	  struct backend_store *out, struct err *e)
 {
-	AUTO_STORAGE_CREDENTIAL c = { 0 };
 	AUTO_SOURCE src = { 0 };
 	struct source_endpoint known = { 0 };
 	int r;
@@ -224,16 +187,22 @@ open_with(struct backend *b, const struct backend_config *cfg, const struct conn
 	if (connection != NULL)
 		known = (struct source_endpoint){ connection->endpoint, connection->account };
 	r = source_parse(cfg->source, connection != NULL ? &known : NULL, &src, e);
-	if (r == 0 && src.place == SOURCE_AT_DIR)
-		return dir_store_open(src.path, "", out, e);
-	if (r == 0)
-		r = credentials_pick_storage(&b->storage, connection, cfg, &src, &c, e);
-	return r == 0 ? open_blobs(b, cfg, &src, &c, out, e) : r;
+	if (r < 0)
+		return r;
+	switch (src.place) {
+	case SOURCE_AT_DIR:
+		return dirsource_open(src.path, out, e);
+	case SOURCE_AT_COSMOS:
+		return open_cosmos(b, cfg, &src, out, e);
+	case SOURCE_AT_BLOBS:
+		break;
+	}
+	return open_blobs(b, cfg, connection, &src, out, e);
 }
 
 int
-backend_open(struct backend *b, const struct backend_config *cfg, struct store **out,
-	     enum source_kind *out_kind, struct err *e)
+backend_open(struct backend *b, const struct backend_config *cfg, struct backend_store *out,
+	     struct err *e)
 {
 	AUTO_CONNECTION connection = { 0 };
 	bool wanted;
@@ -241,16 +210,21 @@ backend_open(struct backend *b, const struct backend_config *cfg, struct store *
 
 	if (cfg->source == NULL || cfg->source[0] == '\0')
 		return err_set(e, EINVAL, "SOURCE is empty");
-	wanted = strncmp(cfg->source, "dir:", 4) != 0 &&
+	wanted = strncmp(cfg->source, "dir:", 4) != 0 && !source_is_cosmos(cfg->source) &&
 		 credentials_want_connection(&b->storage, cfg);
 	if (wanted)
 		r = connection_parse(b->storage.connection, &connection, e);
 	if (r != 0)
 		return err_in(e, "AZURE_STORAGE_CONNECTION_STRING");
-	r = open_with(b, cfg, wanted ? &connection : NULL, out, e);
-	if (r == 0)
-		*out_kind = SOURCE_BLOBS;
-	return r;
+	return open_with(b, cfg, wanted ? &connection : NULL, out, e);
+}
+
+void
+backend_store_free(struct backend_store *s)
+{
+	store_free(s->blobs);
+	docstore_free(s->documents);
+	*s = (struct backend_store){ 0 };
 }
 
 /* ---- keyrings ---- */
@@ -295,7 +269,7 @@ add_vaults(struct backend *b, const struct backend_config *cfg, struct providers
 
 	if (r != 0 || count(cfg->vaults) == 0)
 		return r;
-	r = client_for(b, cfg, FOR_KEYS, &http, e);
+	r = clients_http(&b->clients, cfg, CLIENTS_FOR_KEYS, &http, e);
 	if (r == 0)
 		r = vault_provider_new(http, &b->identity, (int)kind, cfg->vaults, &all->p[all->n],
 				       e);
@@ -385,8 +359,10 @@ backend_new(struct backend **out, struct err *e)
 
 	if (b == NULL)
 		return err_set(e, ENOMEM, "out of memory");
-	(void)pthread_mutex_init(&b->mu, NULL);
+	clients_init(&b->clients, &b->identity);
 	r = storage_env_read(&b->storage, e);
+	if (r == 0)
+		r = cosmos_env_read(&b->cosmos, e);
 	if (r == 0)
 		r = identity_env_read(&b->identity, e);
 	if (r != 0) {
@@ -402,32 +378,15 @@ backend_free(struct backend *b)
 {
 	if (b == NULL)
 		return;
-	while (b->tokens != NULL) {
-		struct tokens *t = b->tokens;
-
-		b->tokens = t->next;
-		token_source_free(t->source);
-		free(t);
-	}
-	while (b->clients != NULL) {
-		struct client *c = b->clients;
-
-		b->clients = c->next;
-		http_client_free(c->http);
-		free(c->settings);
-		free(c);
-	}
+	clients_clear(&b->clients);
 	identity_env_clear(&b->identity);
 	storage_env_clear(&b->storage);
-	(void)pthread_mutex_destroy(&b->mu);
+	cosmos_env_clear(&b->cosmos);
 	free(b);
 }
 
 void
 backend_stop(struct backend *b)
 {
-	mutex_lock(&b->mu);
-	for (struct client *c = b->clients; c != NULL; c = c->next)
-		http_client_stop(c->http);
-	mutex_unlock(&b->mu);
+	clients_stop(&b->clients);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "backend/keys/keyring.h"
+#include "backend/store/docstore.h"
 #include "backend/store/store.h"
 #include "base/err.h"
 
@@ -23,6 +24,9 @@ struct backend_config {
 	int64_t key_ttl_ns;
 	const char *credential, *vault_credential; /* names, see credential_kind_parse */
 	const char *storage_key_file, *sas_file;
+	const char *cosmos_key_file;   /* the account's key */
+	const char *cosmos_token_file; /* a resource token */
+	double ru;		       /* request units a second for scans; 0 = no limit */
 	const char *ca_file, *proxy;
 	const char *const *allow_http;
 };
@@ -32,7 +36,7 @@ struct backend; /* opaque */
 
 /*
  * Takes the credentials out of the environment (AZURE_STORAGE_CONNECTION_STRING, _KEY, _SAS_TOKEN,
- * identity), overwriting them there.
+ * AZURE_COSMOS_CONNECTION_STRING, _KEY, identity), overwriting them there.
  */
 int backend_new(struct backend **out, struct err *e) MUST_CHECK;
 /* After the last store and keyring made by it are gone. */
@@ -43,18 +47,33 @@ void backend_free(struct backend *b);
  */
 void backend_stop(struct backend *b);
 
-enum source_kind { SOURCE_BLOBS /* , SOURCE_DOCUMENTS */ };
+enum source_kind { SOURCE_BLOBS, SOURCE_DOCUMENTS };
+
+/* What a SOURCE is: one of the two stores, the other is NULL. */
+struct backend_store {
+	enum source_kind kind;
+	struct store *blobs;
+	struct docstore *documents;
+};
+void backend_store_free(struct backend_store *s); /* and zeroes it */
 
 /*
  * Opens cfg->source:
  *  - https://ACCOUNT.blob.core.windows.net[/CONTAINER[/PREFIX]]: sovereign suffixes too;
  *    percent-decoded
  *  - blob:URL: any other host, path style (http://127.0.0.1:10000/ACCOUNT/CONTAINER)
- *  - dir:PATH: an offline store
+ *  - https://ACCOUNT.documents.azure.com[/DATABASE[/CONTAINER]]: sovereign suffixes too
+ *  - cosmos:URL: any other host (https://localhost:8081/DATABASE/CONTAINER)
+ *  - dir:PATH: an offline store, of blobs or of documents; dir:PATH/DATABASE[/CONTAINER] shows a
+ *    part of one of documents
  *
  * Credentials for storage, in this order: storage_key_file, sas_file, credential (also
  * "anonymous"), then the environment's connection string, key, SAS, then Entra; for http sources
  * without any: anonymous.
+ *
+ * For Cosmos: cosmos_key_file, cosmos_token_file, credential, then the environment's
+ * AZURE_COSMOS_CONNECTION_STRING and AZURE_COSMOS_KEY, then Entra; a connection string counts only
+ * for the host that it names.
  *
  *  - -EINVAL: not a SOURCE, or one that holds a secret (a query with sig=, user info): the sentence
  *    says where to put it; contradictory credentials
@@ -62,8 +81,8 @@ enum source_kind { SOURCE_BLOBS /* , SOURCE_DOCUMENTS */ };
  *
  * Contacts nothing (store_probe or store_list tell whether it is there).
  */
-int backend_open(struct backend *b, const struct backend_config *cfg, struct store **out,
-		 enum source_kind *out_kind, struct err *e) MUST_CHECK;
+int backend_open(struct backend *b, const struct backend_config *cfg, struct backend_store *out,
+		 struct err *e) MUST_CHECK;
 
 /* The keyring for cfg's keys, vaults, kek_alg and key_ttl. */
 int backend_keyring(struct backend *b, const struct backend_config *cfg, struct keyring **out,

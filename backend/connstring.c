@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Storage connection strings: see connstring.h. */
+/* Connection strings of storage and of Cosmos: see connstring.h. */
 #include "backend/connstring.h"
 
 #include <errno.h>
@@ -32,6 +32,7 @@ enum part {
 	SECONDARY,
 	DEVELOPMENT,
 	DEV_PROXY,
+	COSMOS_ENDPOINT,
 	N_PARTS
 };
 
@@ -45,6 +46,7 @@ static const char *const part_names[N_PARTS] = {
 	[SECONDARY] = "BlobSecondaryEndpoint",
 	[DEVELOPMENT] = "UseDevelopmentStorage",
 	[DEV_PROXY] = "DevelopmentStorageProxyUri",
+	[COSMOS_ENDPOINT] = "AccountEndpoint",
 };
 
 struct parts {
@@ -238,20 +240,70 @@ take_parts(const struct parts *p, struct connection *out, struct err *e)
 	return r == 0 ? take_credential(p, out, e) : r;
 }
 
-int
-connection_parse(const struct secret_text *text, struct connection *out, struct err *e)
+/* ---- Cosmos ---- */
+
+static int
+take_cosmos_endpoint(struct span value, char **out, struct err *e)
+{
+	struct err why = { 0 };
+	AUTO_URL u = { 0 };
+	AUTO_BUF text, origin;
+	int r;
+
+	buf_init(&text, ENDPOINT_MAX);
+	buf_init(&origin, ENDPOINT_MAX);
+	if (buf_add(&text, value.p, value.n, &why) < 0 || url_parse(buf_str(&text), &u, &why) < 0 ||
+	    u.query != NULL || (u.path[0] != '\0' && strcmp(u.path, "/") != 0))
+		return err_set(e, EINVAL, "the connection string has no sound AccountEndpoint");
+	r = url_origin(&u, &origin, e);
+	if (r < 0)
+		return r;
+	*out = strdup(buf_str(&origin));
+	return *out == NULL ? err_set(e, ENOMEM, "out of memory") : 0;
+}
+
+static int
+take_cosmos_parts(const struct parts *p, struct connection *out, struct err *e)
+{
+	int r;
+
+	if (!has(p, COSMOS_ENDPOINT) || !has(p, KEY))
+		return err_set(e, EINVAL, "the connection string has no %s",
+			       part_names[has(p, KEY) ? COSMOS_ENDPOINT : KEY]);
+	r = take_cosmos_endpoint(p->at[COSMOS_ENDPOINT], &out->endpoint, e);
+	return r == 0 ? secret_text_new(p->at[KEY], &out->key, e) : r;
+}
+
+/* ---- both ---- */
+
+static int
+parse(const struct secret_text *text,
+      int (*take)(const struct parts *p, struct connection *out, struct err *e),
+      struct connection *out, struct err *e)
 {
 	AUTO_CONNECTION c = { 0 };
 	struct parts p = { 0 };
 	int r = take_pairs(secret_text_borrow(text), &p, e);
 
 	if (r == 0)
-		r = take_parts(&p, &c, e);
+		r = take(&p, &c, e);
 	if (r != 0)
 		return r;
 	*out = c;
 	c = (struct connection){ 0 };
 	return 0;
+}
+
+int
+connection_parse(const struct secret_text *text, struct connection *out, struct err *e)
+{
+	return parse(text, take_parts, out, e);
+}
+
+int
+connection_parse_cosmos(const struct secret_text *text, struct connection *out, struct err *e)
+{
+	return parse(text, take_cosmos_parts, out, e);
 }
 
 void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Storage connection strings, as the portal shows them: "Name=value;Name=value".
+ * Connection strings of storage and of Cosmos, as the portal shows them: "Name=value;Name=value".
  *
  * Source: docs/FORMATS.md, "Connection strings".
  */
@@ -15,10 +15,10 @@
 
 struct connection {
 	char *account; /* NULL when neither said nor to be told from the endpoint */
-	struct secret_text
-		*key; /* the account's key, base64 text, or NULL; then account is there */
+	/* The account's key, base64 text, or NULL; of storage, account is there then. */
+	struct secret_text *key;
 	struct secret_text *sas; /* NULL, or a SAS; never both: the key counts */
-	char *endpoint; /* the blob service: "https://host[:port][/path]", no '/' at the end */
+	char *endpoint;		 /* the service: "https://host[:port][/path]", no '/' at the end */
 };
 
 /*
@@ -28,6 +28,12 @@ struct connection {
  */
 int connection_parse(const struct secret_text *text, struct connection *out,
 		     struct err *e) MUST_CHECK;
+/*
+ * "AccountEndpoint=https://host[:port]/;AccountKey=...": the key and the endpoint, written as the
+ * origin of a source is.  The same errors.
+ */
+int connection_parse_cosmos(const struct secret_text *text, struct connection *out,
+			    struct err *e) MUST_CHECK;
 void connection_clear(struct connection *c);
 #define AUTO_CONNECTION struct connection CLEANUP(connection_clear)
 

@@ -11,15 +11,26 @@
 #include "backend/net/url.h"
 #include "backend/store/store.h"
 #include "base/buf.h"
+#include "crypto/container.h"
 
 enum { URL_MAX = 8 << 10, ACCOUNT_MAX = 64, CONTAINER_MAX = 63 };
 
 static const char ADVICE_FORMS[] =
 	"write https://ACCOUNT.blob.core.windows.net/CONTAINER[/PREFIX], "
-	"blob:URL for any other host, or dir:PATH";
+	"https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, "
+	"blob:URL or cosmos:URL for any other host, or dir:PATH";
 static const char ADVICE_SAS[] =
 	"a SAS goes into a file that only you may read, named with sas_file=, or into "
 	"AZURE_STORAGE_SAS_TOKEN";
+static const char ADVICE_KEY[] =
+	"a key goes into a file that only you may read, named with cosmos_key_file=, or into "
+	"AZURE_COSMOS_KEY";
+static const char ADVICE_CONNECTION[] = "a connection string goes into "
+					"AZURE_STORAGE_CONNECTION_STRING or "
+					"AZURE_COSMOS_CONNECTION_STRING";
+static const char ADVICE_DATABASE[] =
+	"write https://ACCOUNT.documents.azure.com/DATABASE/CONTAINER, with %XX for what has no "
+	"place in a URL";
 static const char ADVICE_ESCAPE[] = "in a blob's name, write %3F for '?' and %23 for '#'";
 
 static int
@@ -38,7 +49,7 @@ copy(const char *text, char **out, struct err *e)
 
 /* Before anything else looks at the text, and might repeat it. */
 static int
-refuse_secrets(const char *url, struct err *e)
+refuse_secrets(const char *url, const char *advice, struct err *e)
 {
 	const char *authority = strstr(url, "://");
 	const char *query = strchr(url, '?');
@@ -47,13 +58,23 @@ refuse_secrets(const char *url, struct err *e)
 	authority = authority != NULL ? authority + 3 : url;
 	n = strcspn(authority, "/?#");
 	if (memchr(authority, '@', n) != NULL)
-		return refuse(e, "holds user info in front of the host", ADVICE_SAS);
+		return refuse(e, "holds user info in front of the host", advice);
 	if (query != NULL && strcasestr(query, "sig=") != NULL)
 		return refuse(e, "holds a shared access signature, which other users could see",
-			      ADVICE_SAS);
+			      advice);
 	if (query != NULL || strchr(url, '#') != NULL)
 		return refuse(e, "has a query or a fragment", ADVICE_ESCAPE);
 	return 0;
+}
+
+/* Only a dir: may hold that: it would be the name of a file. */
+static int
+refuse_connection(const char *text, struct err *e)
+{
+	if (strncasecmp(text, "AccountKey=", 11) != 0 && strcasestr(text, ";AccountKey=") == NULL)
+		return 0;
+	return refuse(e, "is a connection string with a key, which other users could see",
+		      ADVICE_CONNECTION);
 }
 
 /* ---- where the service ends and the container begins ---- */
@@ -195,26 +216,101 @@ take_names(const char *rest, struct source *out, struct err *e)
 }
 
 static int
-parse_url(const char *text, bool any_host, const struct source_endpoint *known, struct source *out,
-	  struct err *e)
+parse_address(const char *text, struct url *u, struct source *out, struct err *e)
 {
-	AUTO_URL u = { 0 };
 	AUTO_BUF origin;
-	const char *rest = "";
-	int r = refuse_secrets(text, e);
+	int r = url_parse(text, u, e);
 
 	buf_init(&origin, URL_MAX);
 	if (r == 0)
-		r = url_parse(text, &u, e);
-	if (r == 0)
-		r = url_origin(&u, &origin, e);
+		r = url_origin(u, &origin, e);
 	if (r == 0)
 		r = copy(buf_str(&origin), &out->origin, e);
-	out->https = u.https;
+	out->https = u->https;
+	return r;
+}
+
+static int
+parse_blobs(const char *text, bool any_host, const struct source_endpoint *known,
+	    struct source *out, struct err *e)
+{
+	AUTO_URL u = { 0 };
+	const char *rest = "";
+	int r = refuse_secrets(text, ADVICE_SAS, e);
+
+	if (r == 0)
+		r = parse_address(text, &u, out, e);
 	if (r == 0)
 		r = take_service(&u, any_host, known, out, &rest, e);
 	return r == 0 ? take_names(rest, out, e) : r;
 }
+
+/* ---- database and container ---- */
+
+/* The next part of the path, NULL when there is none; *rest goes on behind it. */
+static int
+take_id(const char **rest, char **out, struct err *e)
+{
+	const char *id = *rest + (**rest == '/');
+	const size_t n = strcspn(id, "/");
+	int r;
+
+	*rest = id + n;
+	if (id[0] == '\0')
+		return 0;
+	r = decode(id, n, URL_MAX, out, e);
+	if (r == 0 && !cosmos_id_is_good(*out))
+		r = refuse(e, "holds a name that no database or container can have",
+			   ADVICE_DATABASE);
+	return r;
+}
+
+static int
+parse_cosmos(const char *text, struct source *out, struct err *e)
+{
+	char account[ACCOUNT_MAX];
+	AUTO_URL u = { 0 };
+	const char *rest;
+	int r = refuse_secrets(text, ADVICE_KEY, e);
+
+	out->place = SOURCE_AT_COSMOS;
+	if (r == 0)
+		r = parse_address(text, &u, out, e);
+	if (r < 0)
+		return r;
+	rest = u.path;
+	r = take_host_style(cloud_cosmos_account(u.host, account, sizeof(account)) ? account
+										   : u.host,
+			    rest, out, &rest, e);
+	if (r == 0)
+		r = take_id(&rest, &out->database, e);
+	if (r == 0)
+		r = take_id(&rest, &out->container, e);
+	if (r == 0 && rest[rest[0] == '/'] != '\0')
+		r = refuse(e, "names more than a database and a container in it", ADVICE_DATABASE);
+	return r;
+}
+
+bool
+source_is_cosmos(const char *text)
+{
+	char account[ACCOUNT_MAX], host[256];
+	const char *at = strstr(text, "://");
+	size_t n;
+
+	if (strncmp(text, "cosmos:", 7) == 0)
+		return true;
+	if (at == NULL || (strncmp(text, "https:", 6) != 0 && strncmp(text, "http:", 5) != 0))
+		return false;
+	n = strcspn(at + 3, ":/?#");
+	if (n >= sizeof(host))
+		return false;
+	memcpy(host, at + 3, n);
+	host[n] = '\0';
+	return cloud_cosmos_account(host, account, sizeof(account));
+}
+
+/* ---- the forms ---- */
 
 static int
 parse_dir(const char *path, struct source *out, struct err *e)
@@ -230,10 +326,16 @@ parse(const char *text, const struct source_endpoint *known, struct source *out,
 {
 	if (strncmp(text, "dir:", 4) == 0)
 		return parse_dir(text + 4, out, e);
+	if (refuse_connection(text, e) < 0)
+		return -e->no;
+	if (strncmp(text, "cosmos:", 7) == 0)
+		return parse_cosmos(text + 7, out, e);
+	if (source_is_cosmos(text))
+		return parse_cosmos(text, out, e);
 	if (strncmp(text, "blob:", 5) == 0)
-		return parse_url(text + 5, true, known, out, e);
+		return parse_blobs(text + 5, true, known, out, e);
 	if (strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0)
-		return parse_url(text, false, known, out, e);
+		return parse_blobs(text, false, known, out, e);
 	return refuse(e, "is none of the forms that are known", ADVICE_FORMS);
 }
 
@@ -258,6 +360,7 @@ source_clear(struct source *s)
 	free(s->origin);
 	free(s->service);
 	free(s->account);
+	free(s->database);
 	free(s->container);
 	free(s->prefix);
 	*s = (struct source){ 0 };

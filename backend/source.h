@@ -11,17 +11,18 @@
 #include "base/attr.h"
 #include "base/err.h"
 
-enum source_place { SOURCE_AT_AZURE, SOURCE_AT_DIR };
+enum source_place { SOURCE_AT_BLOBS, SOURCE_AT_COSMOS, SOURCE_AT_DIR };
 
 struct source {
 	enum source_place place;
 	char *path;	 /* dir: the directory */
-	bool https;	 /* the rest: Azure only */
+	bool https;	 /* the rest: not of a dir: */
 	char *origin;	 /* "https://host[:port]" */
 	char *service;	 /* the origin, or with path style the origin and "/ACCOUNT" */
-	char *account;	 /* never NULL */
-	char *container; /* decoded; NULL = the whole account */
-	char *prefix;	 /* decoded, without '/' at its end; "" = the whole container */
+	char *account;	 /* never NULL; at an unknown host of Cosmos, the host */
+	char *database;	 /* Cosmos only: decoded; NULL = the whole account */
+	char *container; /* decoded; NULL = all of them */
+	char *prefix;	 /* blobs only: decoded, without '/' at its end; "" = the whole container */
 };
 
 /* A blob service whose address does not tell its account: from a connection string. */
@@ -30,9 +31,12 @@ struct source_endpoint {
 	const char *account;
 };
 
+/* Whether it is one of the forms of a Cosmos source, be it well-formed or not. */
+bool source_is_cosmos(const char *text);
+
 /*
  * known: NULL, or a service that may be meant.  -EINVAL: none of the forms, or it holds a secret;
- * no part of a query or of user info appears in *e, and the advice says where a SAS goes.
+ * no part of a query or of user info appears in *e, and the advice says where a SAS or a key goes.
  */
 int source_parse(const char *text, const struct source_endpoint *known, struct source *out,
 		 struct err *e) MUST_CHECK;

@@ -7,8 +7,6 @@
 
 #include "cli/source.h"
 
-enum { CURSOR_MAX = 64 << 10 };
-
 static int
 see_entry(void *arg, const struct store_entry *entry, struct err *e)
 {
@@ -31,7 +29,7 @@ check_there(struct store *store, struct deadline d, struct err *e)
 	AUTO_BUF cursor;
 	int r;
 
-	buf_init(&cursor, CURSOR_MAX);
+	buf_init(&cursor, VIEW_CURSOR_MAX);
 	r = store_list(store, span_of(NULL, 0), false, 1, &cursor, sink, d, e);
 	if (r == 0 && single && !any) {
 		(void)err_set(e, ENOENT, "the blob does not exist");
@@ -41,6 +39,45 @@ check_there(struct store *store, struct deadline d, struct err *e)
 		return r;
 	err_clear(e); /* a whole account lists its containers only */
 	return store_list(store, span_of(NULL, 0), true, 1, &cursor, sink, d, e);
+}
+
+/* The root of a document view cannot be listed without reading the account or the container. */
+static int
+check_documents(struct view *v, struct deadline d, struct err *e)
+{
+	AUTO_BUF cursor;
+
+	buf_init(&cursor, VIEW_CURSOR_MAX);
+	return view_list(v, "", &cursor, view_no_sink(), d, e);
+}
+
+static int
+open_blobs(struct build *b, const struct settings_source *s, bool check, struct store *store,
+	   struct keyring *keys, struct view **out, struct err *e)
+{
+	int r = check ? check_there(store, build_deadline(b), e) : 0;
+
+	if (r == 0)
+		return blobview_new_take(b->engine, &s->view, store, keys, out, e);
+	keyring_free(keys);
+	store_free(store);
+	return r;
+}
+
+static int
+open_documents(struct build *b, const struct settings_source *s, bool check, struct docstore *store,
+	       struct keyring *keys, struct view **out, struct err *e)
+{
+	struct view *v = NULL;
+	int r = docview_new_take(b->engine, &s->documents, store, keys, &v, e);
+
+	if (r == 0 && check)
+		r = check_documents(v, build_deadline(b), e);
+	if (r < 0)
+		view_free(v);
+	else
+		*out = v;
+	return r;
 }
 
 /*
@@ -53,23 +90,19 @@ static int
 open_source(struct build *b, const struct settings_source *s, bool check, struct view **out,
 	    struct err *e)
 {
-	struct store *store = NULL;
+	struct backend_store store = { 0 };
 	struct keyring *keys = NULL;
-	enum source_kind kind;
-	int r;
+	int r = backend_open(b->backend, &s->backend, &store, e);
 
-	r = backend_open(b->backend, &s->backend, &store, &kind, e);
 	if (r == 0)
 		r = backend_keyring(b->backend, &s->backend, &keys, e);
-	if (r == 0 && check)
-		r = check_there(store, build_deadline(b), e);
-	if (r == 0)
-		return blobview_new_take(b->engine, &s->view, store, keys, out, e);
-	if (keys != NULL)
-		keyring_free(keys);
-	if (store != NULL)
-		store_free(store);
-	return r;
+	if (r < 0) {
+		backend_store_free(&store);
+		return r;
+	}
+	return store.kind == SOURCE_DOCUMENTS
+		       ? open_documents(b, s, check, store.documents, keys, out, e)
+		       : open_blobs(b, s, check, store.blobs, keys, out, e);
 }
 
 static int
@@ -114,6 +147,8 @@ build_open(struct backend *backend, const struct settings *s, bool check, struct
 void
 build_close(struct build *b)
 {
+	if (b->engine != NULL)
+		engine_drain(b->engine); /* what was fetched ahead still uses its store */
 	while (b->n_views > 0)
 		view_free(b->views[--b->n_views]);
 	free(b->views);

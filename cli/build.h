@@ -7,7 +7,6 @@
 
 #include "backend/backend.h"
 #include "cli/settings.h"
-#include "fs/blobview.h"
 #include "fs/view.h"
 
 struct build {

@@ -10,15 +10,6 @@
 #include "cli/command.h"
 #include "cli/exit.h"
 
-static int
-ignore_item(void *arg, const struct view_item *item, struct err *e)
-{
-	(void)arg;
-	(void)item;
-	(void)e;
-	return 0;
-}
-
 /* A reader that has gone away ends us as it ends any filter; other failures are told. */
 static int
 write_all(const uint8_t *p, size_t n, struct err *e)
@@ -84,8 +75,8 @@ cat_one(void *arg, const char *text)
 
 	if (r < 0)
 		return exit_report("cat", t.shown, &e);
-	r = view_open(command_target_view(&t), buf_str(&t.path), NULL, NULL,
-		      (struct view_sink){ ignore_item, NULL }, build_deadline(&t.build), &f, &e);
+	r = view_open(command_target_view(&t), buf_str(&t.path), NULL, NULL, view_no_sink(),
+		      build_deadline(&t.build), &f, &e);
 	if (r == 0) {
 		r = copy_out(&t, f, &e);
 		view_close(f);

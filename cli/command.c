@@ -12,7 +12,7 @@
 #include "cli/exit.h"
 #include "cli/source.h"
 
-enum { LONGS_MAX = 16, CURSOR_MAX = 64 << 10 };
+enum { LONGS_MAX = 16 };
 
 /* The command's long options and --help. */
 static void
@@ -253,7 +253,7 @@ command_list(const struct command_target *t, const char *dir, struct view_sink s
 	AUTO_BUF cursor;
 	int r;
 
-	buf_init(&cursor, CURSOR_MAX);
+	buf_init(&cursor, VIEW_CURSOR_MAX);
 	do
 		r = view_list(command_target_view(t), dir, &cursor, sink, build_deadline(&t->build),
 			      e);

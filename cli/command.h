@@ -26,7 +26,7 @@ struct command {
 /* In the order in which help lists them; ended by a NULL name. */
 extern const struct command *const commands[];
 extern const struct command command_mount, command_ls, command_cat, command_get, command_stat,
-	command_version, command_help;
+	command_feed, command_export, command_version, command_help;
 
 /*
  * Goes through the command line: -o and the environment into o, -h prints the help, everything

@@ -23,7 +23,7 @@ enum exit_code {
 	EXIT_IO = 10,	       /* network, disk, anything else outside */
 	EXIT_MOUNT = 11,       /* the mount itself is impossible: no FUSE, not a directory, busy */
 	EXIT_TOO_LARGE = 12,   /* over max_region= or memory= */
-	EXIT_UNAVAILABLE = 13, /* archived, leased, immutable */
+	EXIT_UNAVAILABLE = 13, /* archived, leased, immutable; a file that another run uses */
 };
 
 /* The exit status for a failure's errno; no 0 gives EXIT_DONE. */

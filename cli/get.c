@@ -8,22 +8,20 @@
  * below TARGET are entered one by one without following links.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mutex.h"
 #include "base/num.h"
 #include "cli/command.h"
 #include "cli/exit.h"
 #include "cli/fetch.h"
 #include "cli/target.h"
+#include "cli/watch.h"
+#include "fs/docview.h"
 
-enum { JOBS_DEFAULT = 8, JOBS_MAX = 64, TICK_MS = 200, CURSOR_MAX = 64 << 10 };
+enum { JOBS_DEFAULT = 8, JOBS_MAX = 64 };
 
 /* Things that a listing told of, which are dealt with when it is over. */
 struct found {
@@ -35,8 +33,8 @@ struct get {
 	struct command_context context;
 	struct fetch fetch;
 	bool recursive;
-	bool ended;	   /* the ticker may go; guarded by fetch.mu */
 	const char *dir;   /* the directory that is listed now, relative to what the user named */
+	const char *from;  /* the same, in the view */
 	struct found dirs; /* char *: directories that are still to be listed, relative too */
 	struct found page; /* struct fetch_job *: files of the page at hand */
 };
@@ -104,6 +102,8 @@ see_item(void *arg, const struct view_item *item, struct err *e)
 
 	if (atomic_load(&g->fetch.stopped))
 		return err_set(e, ECANCELED, "stopped");
+	if (docview_repeats(command_target_view(g->fetch.t), g->from, item->name))
+		return 0;
 	below = command_join(g->dir, item->name);
 	if (below == NULL)
 		return err_set(e, ENOMEM, "out of memory");
@@ -131,7 +131,7 @@ list_dir(struct get *g, const char *from, struct err *e)
 	AUTO_BUF cursor;
 	int r;
 
-	buf_init(&cursor, CURSOR_MAX);
+	buf_init(&cursor, VIEW_CURSOR_MAX);
 	do {
 		r = view_list(command_target_view(g->fetch.t), from, &cursor, sink,
 			      build_deadline(&g->fetch.t->build), e);
@@ -148,6 +148,7 @@ walk_one(struct get *g, const char *below, struct err *e)
 	int r;
 
 	g->dir = below;
+	g->from = from;
 	r = from == NULL ? err_set(e, ENOMEM, "out of memory") : list_dir(g, from, e);
 	free(from);
 	return r;
@@ -191,61 +192,14 @@ walk(struct get *g, struct err *e)
 	return -e->no;
 }
 
-/* ---- the ticker: the bar, and signals ---- */
-
 static void
-set_of_signals(sigset_t *out)
+draw(void *arg)
 {
-	(void)sigemptyset(out);
-	(void)sigaddset(out, SIGINT);
-	(void)sigaddset(out, SIGTERM);
-	(void)sigaddset(out, SIGHUP);
-}
+	struct fetch *f = arg;
 
-static void *
-tick(void *arg)
-{
-	const struct timespec pause = { 0, TICK_MS * NS_PER_MS };
-	struct get *g = arg;
-	struct fetch *f = &g->fetch;
-	sigset_t set;
-	bool ended;
-
-	set_of_signals(&set);
-	for (;;) {
-		mutex_lock(&f->mu);
-		ended = g->ended;
-		if (!ended)
-			progress_draw(&f->progress);
-		mutex_unlock(&f->mu);
-		if (ended)
-			break;
-		if (sigtimedwait(&set, NULL, &pause) > 0 && !atomic_exchange(&f->stopped, true)) {
-			clock_stop();
-			backend_stop(g->context.backend);
-		}
-	}
-	return NULL;
-}
-
-/* All threads inherit the mask: the signals are the ticker's. */
-static void
-block_signals(void)
-{
-	sigset_t set;
-
-	set_of_signals(&set);
-	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
-}
-
-static void
-stop_ticker(struct get *g, pthread_t ticker)
-{
-	mutex_lock(&g->fetch.mu);
-	g->ended = true;
-	progress_erase(&g->fetch.progress);
-	mutex_unlock(&g->fetch.mu);
-	(void)pthread_join(ticker, NULL);
+	mutex_lock(&f->mu);
+	progress_draw(&f->progress);
+	mutex_unlock(&f->mu);
 }
 
 /* ---- what to copy where ---- */
@@ -324,24 +278,26 @@ get_tree(struct get *g, const char *target, struct err *e)
 static int
 get_all(struct get *g, const char *target)
 {
+	struct fetch *f = &g->fetch;
 	struct err e = { 0 };
-	pthread_t ticker;
-	int r = fetch_start(&g->fetch, &e);
+	struct watch *watch;
+	int r = fetch_start(f, &e);
 
 	if (r < 0)
 		return exit_report("get", "", &e);
-	r = pthread_create(&ticker, NULL, tick, g);
-	if (r != 0) {
-		fetch_wait(&g->fetch);
-		(void)err_set(&e, r, "thread: %s", strerrordesc_np(r));
+	r = watch_start(&(struct watch_config){ g->context.backend, &f->stopped, draw, f }, &watch,
+			&e);
+	if (r < 0) {
+		fetch_wait(f);
 		return exit_report("get", "", &e);
 	}
 	r = g->recursive ? get_tree(g, target, &e) : get_single(g, target, &e);
-	fetch_wait(&g->fetch);
-	stop_ticker(g, ticker);
-	if (atomic_load(&g->fetch.stopped))
+	fetch_wait(f);
+	watch_end(watch);
+	progress_erase(&f->progress);
+	if (atomic_load(&f->stopped))
 		return EXIT_PARTIAL;
-	return r < 0 ? exit_report("get", g->fetch.t->shown, &e) : g->fetch.status;
+	return r < 0 ? exit_report("get", f->t->shown, &e) : f->status;
 }
 
 /* ---- the command line ---- */
@@ -375,7 +331,7 @@ get_words(struct get *g, int n, char **words)
 	struct err e = { 0 };
 	int status;
 
-	block_signals();
+	watch_block_signals();
 	if (command_target_open(&g->context, words[0], &t, &e) < 0)
 		return exit_report("get", t.shown, &e);
 	g->fetch.t = &t;
@@ -420,7 +376,10 @@ const struct command command_get = {
 		"is made\n"
 		"  --force           write over files that are there\n"
 		"  -j, --jobs N      so many files at a time (8)\n"
-		"TARGET is the current directory, a directory, or the name for one file.\n",
+		"TARGET is the current directory, a directory, or the name for one file.\n"
+		"Of a container of documents, -r copies items/; all.jsonl, parts/ and by/ hold "
+		"the\n"
+		"same documents and are copied where SOURCE/PATH names them.\n",
 	.shorts = "rj:",
 	.longs = longs,
 	.run = run,

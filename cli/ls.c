@@ -82,7 +82,10 @@ see_item(void *arg, const struct view_item *item, struct err *e)
 	return item->dir && ls->recursive ? push(ls, item->name, e) : 0;
 }
 
-/* The directory and, with -R, all below it, level by level. */
+/*
+ * The directory and, with -R, all below it, level by level.  A directory below that answers to
+ * names only (the values of a sealed property) has been shown itself.
+ */
 static int
 list_all(struct ls *ls, struct err *e)
 {
@@ -94,6 +97,10 @@ list_all(struct ls *ls, struct err *e)
 	while (r == 0 && ls->next_pending < ls->n_pending) {
 		ls->dir = ls->pending[ls->next_pending++];
 		r = command_list(ls->t, ls->dir, sink, e);
+		if (r == -EOPNOTSUPP) {
+			err_clear(e);
+			r = 0;
+		}
 	}
 	while (ls->n_pending > 0)
 		free(ls->pending[--ls->n_pending]);

@@ -17,8 +17,8 @@
 #include "cli/exit.h"
 
 const struct command *const commands[] = {
-	&command_mount, &command_ls,	  &command_cat,	 &command_get,
-	&command_stat,	&command_version, &command_help, NULL,
+	&command_mount, &command_ls,	 &command_cat,	   &command_get,  &command_stat,
+	&command_feed,	&command_export, &command_version, &command_help, NULL,
 };
 
 static const struct command *

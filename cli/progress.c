@@ -21,9 +21,8 @@ progress_start(struct progress *p)
 				.visible = isatty(STDERR_FILENO) == 1 };
 }
 
-/* "12.3 MiB" */
-static void
-human(double n, char *out, size_t out_n)
+void
+progress_human(double n, char *out, size_t out_n)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
 	unsigned u = 0;
@@ -59,7 +58,7 @@ rate_text(uint64_t done, uint64_t total, bool total_known, int64_t elapsed_ns, c
 	if (elapsed_ns < NS_PER_S || done == 0)
 		return;
 	rate = (double)done / ((double)elapsed_ns / (double)NS_PER_S);
-	human(rate, per_second, sizeof(per_second));
+	progress_human(rate, per_second, sizeof(per_second));
 	if (!total_known) {
 		(void)snprintf(out, out_n, "  %s/s", per_second);
 		return;
@@ -80,12 +79,17 @@ progress_text(const struct progress *p, int64_t elapsed_ns, unsigned columns, ch
 	memset(bar, '-', BAR_WIDTH);
 	memset(bar, '#', u64_min(share, 100) * BAR_WIDTH / 100);
 	bar[BAR_WIDTH] = '\0';
-	human((double)done, have, sizeof(have));
-	human((double)total, all, sizeof(all));
+	progress_human((double)done, have, sizeof(have));
+	progress_human((double)total, all, sizeof(all));
 	rate_text(done, total, known, elapsed_ns, rate, sizeof(rate));
-	(void)snprintf(out, out_n, "[%s] %3u%%  %s of %s%s  %" PRIu64 "/%" PRIu64 "%s files%s", bar,
-		       share, have, all, known ? "" : "+", p->files, p->files_total,
-		       known ? "" : "+", rate);
+	if (p->endless != NULL)
+		(void)snprintf(out, out_n, "%s  %" PRIu64 " %s%s", have, p->files, p->endless,
+			       rate);
+	else
+		(void)snprintf(out, out_n,
+			       "[%s] %3u%%  %s of %s%s  %" PRIu64 "/%" PRIu64 "%s files%s", bar,
+			       share, have, all, known ? "" : "+", p->files, p->files_total,
+			       known ? "" : "+", rate);
 	if (columns < out_n)
 		out[columns] = '\0';
 }

@@ -106,12 +106,13 @@ exclude(const struct options *o, const struct option_section *s, enum option_id 
 static int
 contradictions(const struct options *o, const struct option_section *s, struct err *e)
 {
-	int r = exclude(o, s, OPT_STORAGE_KEY_FILE, OPT_SAS_FILE, e);
+	static const enum option_id ways[] = { OPT_CREDENTIAL, OPT_STORAGE_KEY_FILE, OPT_SAS_FILE,
+					       OPT_COSMOS_KEY_FILE, OPT_COSMOS_TOKEN_FILE };
+	int r = 0;
 
-	if (r == 0)
-		r = exclude(o, s, OPT_CREDENTIAL, OPT_STORAGE_KEY_FILE, e);
-	if (r == 0)
-		r = exclude(o, s, OPT_CREDENTIAL, OPT_SAS_FILE, e);
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(ways); i++)
+		for (size_t k = i + 1; r == 0 && k < ARRAY_LEN(ways); k++)
+			r = exclude(o, s, ways[i], ways[k], e);
 	return r;
 }
 
@@ -138,11 +139,25 @@ joined(const char *const *list, char **out, struct err *e)
 	return 0;
 }
 
+static void
+make_documents(const struct options *o, const struct option_section *s, struct docview_config *out)
+{
+	out->box.clear_cells = is_choice(o, s, OPT_CLEAR_CELLS, "java")	  ? CLEAR_CELLS_JAVA
+			       : is_choice(o, s, OPT_CLEAR_CELLS, "show") ? CLEAR_CELLS_SHOW
+									  : CLEAR_CELLS_DENY;
+	out->box.dek_fallback = is_choice(o, s, OPT_DEK_FALLBACK, "same-kek");
+	out->box.withheld_fail = is_choice(o, s, OPT_WITHHELD, "fail");
+	out->box.show_unencrypted = is_choice(o, s, OPT_UNENCRYPTED, "show");
+	out->stream_scan = is_choice(o, s, OPT_STREAM_SIZE, "scan");
+	out->attr_timeout_ns = ns_of(o, NULL, OPT_ATTR_TIMEOUT, ATTR_TIMEOUT_S);
+}
+
 static int
 make_source(const struct options *o, const struct option_section *s, const char *source,
 	    uint64_t memory, struct settings_source *out, struct err *e)
 {
 	struct backend_config *b = &out->backend;
+	const char *ru = text_of(o, s, OPT_RU);
 	char *kek_alg = NULL;
 	int r = contradictions(o, s, e);
 
@@ -163,10 +178,14 @@ make_source(const struct options *o, const struct option_section *s, const char 
 		.vault_credential = text_of(o, s, OPT_VAULT_CREDENTIAL),
 		.storage_key_file = text_of(o, s, OPT_STORAGE_KEY_FILE),
 		.sas_file = text_of(o, s, OPT_SAS_FILE),
+		.cosmos_key_file = text_of(o, s, OPT_COSMOS_KEY_FILE),
+		.cosmos_token_file = text_of(o, s, OPT_COSMOS_TOKEN_FILE),
+		.ru = ru != NULL ? (double)value_count(ru) : 0,
 		.ca_file = text_of(o, s, OPT_CA_FILE),
 		.proxy = text_of(o, s, OPT_PROXY),
 		.allow_http = list_of(o, s, OPT_ALLOW_HTTP),
 	};
+	make_documents(o, s, &out->documents);
 	out->view.v1_read = is_choice(o, s, OPT_V1, "read");
 	out->view.show_unencrypted = is_choice(o, s, OPT_UNENCRYPTED, "show");
 	out->view.recover_order = is_choice(o, s, OPT_REGION_ORDER, "recover");

@@ -11,11 +11,13 @@
 #include "base/log.h"
 #include "cli/options.h"
 #include "fs/blobview.h"
+#include "fs/docview.h"
 
 struct settings_source {
 	const char *path; /* in the mount, "" = its root */
 	struct backend_config backend;
-	struct blobview_config view;
+	struct blobview_config view;	 /* a source of blobs */
+	struct docview_config documents; /* a source of documents */
 };
 
 /* Strings are borrowed from the options. */

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "backend/dirsource.h"
+#include "backend/source.h"
 #include "fs/names.h"
 
 static int
@@ -64,7 +64,21 @@ add_component(const char *p, size_t n, struct buf *path, struct err *e)
 	return r < 0 ? r : buf_add(path, name.p, name.n, e);
 }
 
-/* The part of a URL behind the container. */
+/*
+ * The part of a URL behind a container of documents.  What lies there is named by the view, and
+ * escaped already: decoding is all it takes.
+ */
+static int
+path_in_documents(const char *rest, struct buf *path, struct err *e)
+{
+	size_t n = strlen(rest);
+
+	if (n > 0 && rest[n - 1] == '/')
+		n--;
+	return decode(rest, n, path, e);
+}
+
+/* The part of a URL behind a container of blobs. */
 static int
 path_of_url(const char *rest, struct buf *path, struct err *e)
 {
@@ -116,51 +130,35 @@ take_source(const char *text, size_t n, char **source, struct err *e)
 	return 0;
 }
 
-static bool
-is_store_root(const char *dir)
-{
-	char *marker;
-	bool is;
-
-	if (asprintf(&marker, "%s/azcryptfs-store.json", dir) < 0)
-		return false;
-	is = access(marker, F_OK) == 0;
-	free(marker);
-	return is;
-}
-
-/*
- * The longest beginning of a dir: source that is a store; the whole length when none is, 0 when
- * the current directory is.
- */
+/* The length of the part of a dir: source that names the store, and what is shown of it. */
 static size_t
-store_length(const char *dir)
+dir_length(const char *dir, bool *out_here)
 {
-	char *copy = strdup(dir), *slash;
-	size_t found = strlen(dir);
+	struct dirsource store;
+	size_t n;
 
-	if (copy == NULL)
-		return found;
-	while (!is_store_root(copy)) {
-		slash = strrchr(copy, '/');
-		if (slash == NULL || slash == copy) {
-			const bool here = slash == NULL && is_store_root(".");
+	*out_here = false;
+	if (!dirsource_find(dir, &store))
+		return strlen(dir);
+	n = store.n;
+	*out_here = n == 0;
+	for (int i = 0; i < 2 && store.kind == SOURCE_DOCUMENTS; i++) {
+		const size_t slashes = strspn(dir + n, "/");
 
-			free(copy);
-			return here ? 0 : found;
-		}
-		*slash = '\0';
+		if (dir[n + slashes] == '\0')
+			break;
+		n += slashes;
+		n += strcspn(dir + n, "/");
 	}
-	found = strlen(copy);
-	free(copy);
-	return found;
+	return n;
 }
 
 static int
 split_dir(const char *text, char **source, struct buf *path, struct err *e)
 {
 	const char *const dir = text + strlen("dir:");
-	const size_t n = store_length(dir);
+	bool here;
+	const size_t n = dir_length(dir, &here);
 	const char *rest = dir + n;
 	size_t rest_n;
 	int r;
@@ -172,13 +170,14 @@ split_dir(const char *text, char **source, struct buf *path, struct err *e)
 	r = buf_add(path, rest, rest_n, e);
 	if (r < 0)
 		return r;
-	return n == 0 && rest_n > 0 ? take_source("dir:.", 5, source, e)
-				    : take_source(text, strlen("dir:") + n, source, e);
+	return here && n == 0 ? take_source("dir:.", 5, source, e)
+			      : take_source(text, strlen("dir:") + n, source, e);
 }
 
 int
 source_split(const char *text, char **source, struct buf *path, struct err *e)
 {
+	const bool documents = source_is_cosmos(text);
 	const bool path_style = strncmp(text, "blob:", 5) == 0;
 	const char *rest;
 	int r;
@@ -186,10 +185,10 @@ source_split(const char *text, char **source, struct buf *path, struct err *e)
 	buf_reset(path);
 	if (strncmp(text, "dir:", 4) == 0)
 		return split_dir(text, source, path, e);
-	rest = behind(text, path_style ? 2 : 1);
+	rest = behind(text, documents || path_style ? 2 : 1);
 	if (rest == NULL || strpbrk(text, "?#") != NULL)
 		return take_source(text, strlen(text), source, e);
-	r = path_of_url(rest + 1, path, e);
+	r = documents ? path_in_documents(rest + 1, path, e) : path_of_url(rest + 1, path, e);
 	return r < 0 ? r : take_source(text, (size_t)(rest - text), source, e);
 }
 
@@ -197,9 +196,12 @@ void
 source_shown(const char *text, char *out, size_t out_n)
 {
 	const char *host = strstr(text, "://");
-	const size_t end = strcspn(text, "?#");
+	const char *key = strcasestr(text, "AccountKey=");
+	size_t end = strcspn(text, "?#");
 	const char *at = NULL;
 
+	if (key != NULL && (size_t)(key - text) < end)
+		end = (size_t)(key - text);
 	if (host != NULL && (size_t)(host - text) < end) {
 		host += 3;
 		at = memrchr(host, '@', strcspn(host, "/?#"));

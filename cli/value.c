@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "backend/store/azattr.h"
 #include "base/clock.h"
 #include "base/num.h"
 
@@ -45,6 +47,63 @@ parse_seconds(const char *text, int64_t *out)
 	return true;
 }
 
+/* "Z", or "+01:30": how far ahead of UTC, in seconds. */
+static bool
+parse_zone(const char *text, int64_t *out)
+{
+	uint64_t hours, minutes;
+
+	*out = 0;
+	if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
+		return true;
+	if ((text[0] != '+' && text[0] != '-') || strlen(text) != 6 || text[3] != ':' ||
+	    !u64_parse(text + 1, 2, &hours) || !u64_parse(text + 4, 2, &minutes) || hours > 23 ||
+	    minutes > 59)
+		return false;
+	*out = (int64_t)(hours * 3600 + minutes * 60);
+	if (text[0] == '-')
+		*out = -*out;
+	return true;
+}
+
+/* Services know their months; users may write February 30. */
+static bool
+is_on_day(int64_t at, const char *digits)
+{
+	const time_t seconds = (time_t)at;
+	struct tm tm;
+	uint64_t day;
+
+	return u64_parse(digits, 2, &day) && gmtime_r(&seconds, &tm) != NULL &&
+	       (uint64_t)tm.tm_mday == day;
+}
+
+bool
+value_time(const char *text, int64_t *out)
+{
+	enum { CLOCK = sizeof("2026-11-20T12:00:00") - 1 };
+	char utc[CLOCK + 2];
+	const char *zone = text + CLOCK;
+	int64_t at, ahead;
+
+	if (strlen(text) <= CLOCK)
+		return false;
+	memcpy(utc, text, CLOCK);
+	memcpy(utc + CLOCK, "Z", 2);
+	if (*zone == '.') {
+		const size_t digits = strspn(zone + 1, "0123456789");
+
+		if (digits == 0)
+			return false;
+		zone += 1 + digits;
+	}
+	if (!azattr_iso_date(utc, &at) || !is_on_day(at, utc + strlen("2026-11-")) ||
+	    !parse_zone(zone, &ahead))
+		return false;
+	*out = at - ahead;
+	return true;
+}
+
 static bool
 parse_mode(const char *text, mode_t *out)
 {
@@ -72,6 +131,17 @@ parse_id(const char *text, uint32_t *out)
 	if (!u64_parse_str(text, &n) || n >= UINT32_MAX)
 		return false;
 	*out = (uint32_t)n;
+	return true;
+}
+
+static bool
+parse_count(const char *text, uint64_t *out)
+{
+	uint64_t n;
+
+	if (!u64_parse_str(text, &n) || n == 0 || n > 1000000000)
+		return false;
+	*out = n;
 	return true;
 }
 
@@ -146,6 +216,8 @@ expected(const struct option_row *row)
 		return "a size such as 256M";
 	case OPTION_SECONDS:
 		return "seconds, such as 1.5";
+	case OPTION_COUNT:
+		return "a whole number from 1";
 	case OPTION_USER:
 		return "a user's name or number";
 	case OPTION_GROUP:
@@ -177,6 +249,8 @@ fits(const struct option_row *row, const char *text)
 		return u64_parse_size(text, &bytes) && bytes > 0;
 	case OPTION_SECONDS:
 		return parse_seconds(text, &ns);
+	case OPTION_COUNT:
+		return parse_count(text, &bytes);
 	case OPTION_USER:
 		return parse_user(text, &id);
 	case OPTION_GROUP:
@@ -226,6 +300,16 @@ value_absolute(const char *name, const char *prefix, const char *base, char **ou
 	else
 		n = asprintf(out, "%s%s/%s", prefix, base, name);
 	return n < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
+}
+
+uint64_t
+value_count(const char *text)
+{
+	uint64_t n = 0;
+	const bool ok = parse_count(text, &n);
+
+	assert(ok);
+	return n;
 }
 
 int64_t

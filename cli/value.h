@@ -19,9 +19,16 @@ int value_check(const struct option_row *row, const char *text, struct err *e) M
 int value_absolute(const char *name, const char *prefix, const char *base, char **out,
 		   struct err *e) MUST_CHECK;
 
+/*
+ * A time of RFC 3339, "2026-11-20T12:00:00Z" or "...T13:00:00.5+01:00", in seconds since 1970;
+ * fractions are cut.  false: none.
+ */
+bool value_time(const char *text, int64_t *out) MUST_CHECK;
+
 /* ---- what a checked value says ---- */
 
 int64_t value_ns(const char *text);	/* OPTION_SECONDS */
+uint64_t value_count(const char *text); /* OPTION_COUNT */
 uint64_t value_bytes(const char *text); /* OPTION_SIZE */
 bool value_yes(const char *text);	/* OPTION_FLAG */
 mode_t value_mode(const char *text);	/* OPTION_MODE */

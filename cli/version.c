@@ -24,13 +24,15 @@ run_version(const struct command *c, int argc, char **argv)
 static void
 print_overview(void)
 {
-	(void)printf("azcryptfs shows client-side-encrypted Azure blobs as plain files.\n\n");
+	(void)printf("azcryptfs shows client-side-encrypted Azure blobs and documents as plain "
+		     "files.\n\n");
 	for (const struct command *const *c = commands; *c != NULL; c++)
 		(void)printf("  %-8s %s\n", (*c)->name, (*c)->summary);
 	(void)printf(
 		"\nSOURCE  https://ACCOUNT.blob.core.windows.net[/CONTAINER[/PREFIX]]\n"
-		"        blob:URL      any other host: http://127.0.0.1:10000/ACCOUNT/CONTAINER\n"
-		"        dir:PATH      sealed files in a local directory\n"
+		"        https://ACCOUNT.documents.azure.com[/DATABASE[/CONTAINER]]\n"
+		"        blob:URL, cosmos:URL   any other host: http://127.0.0.1:10000/ACCOUNT\n"
+		"        dir:PATH               sealed files or documents in a local directory\n"
 		"OPTIONS -o name[=value],...; the same names in a file (mount -c FILE DIR)\n"
 		"        and as environment variables AZCRYPTFS_NAME\n\n"
 		"azcryptfs help COMMAND | help options | help exit; man azcryptfs has it all.\n");
@@ -69,7 +71,7 @@ print_exit_codes(void)
 		{ EXIT_IO, "network, disk or other I/O" },
 		{ EXIT_MOUNT, "the mount itself is impossible" },
 		{ EXIT_TOO_LARGE, "over max_region= or memory=" },
-		{ EXIT_UNAVAILABLE, "archived, leased or immutable" },
+		{ EXIT_UNAVAILABLE, "archived, leased or immutable; a file that another run uses" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

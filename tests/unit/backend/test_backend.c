@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "backend/backend.h"
+#include "tests/support/peer.h"
 
 #define ACCT	"https://acct.blob.core.windows.net"
 #define AZURITE "blob:http://127.0.0.1:9/devstoreaccount1"
@@ -48,17 +49,16 @@ backend_in(const char *a, const char *b, const char *c)
 static int
 open_source(struct backend *b, const struct backend_config *cfg, struct err *e)
 {
-	enum source_kind kind = (enum source_kind)77;
-	struct store *s = NULL;
+	struct backend_store s = { 0 };
 	int r;
 
 	*e = (struct err){ 0 };
-	r = backend_open(b, cfg, &s, &kind, e);
+	r = backend_open(b, cfg, &s, e);
 	assert_int_equal(r, -e->no);
-	assert_int_equal(r == 0, s != NULL);
+	assert_int_equal(r == 0, s.blobs != NULL);
 	if (r == 0)
-		assert_int_equal(kind, SOURCE_BLOBS);
-	store_free(s);
+		assert_int_equal(s.kind, SOURCE_BLOBS);
+	backend_store_free(&s);
 	return r;
 }
 
@@ -118,6 +118,162 @@ a_source_opens_without_contacting_anybody(void **state)
 		backend_free(b);
 	}
 }
+
+/* ---- documents */
+
+#define DOCS "https://acct.documents.azure.com"
+#define CONN "AZURE_COSMOS_CONNECTION_STRING=AccountEndpoint=" DOCS ":443/;AccountKey="
+
+static const struct {
+	const char *source, *variable;
+	const char *const *allow_http;
+	const char *credential;
+	double ru;
+	int no;
+	const char *says; /* in the failure, or the label */
+} document_opens[] = {
+	{ DOCS, NULL, NULL, NULL, 0, 0, "acct" },
+	{ DOCS "/Shop", NULL, NULL, NULL, 400, 0, "acct/Shop" },
+	{ DOCS "/Shop/a%20b", "AZURE_COSMOS_KEY=QUJDRA==", NULL, NULL, 0, 0, "acct/Shop/a b" },
+	{ DOCS "/d/c", "AZURE_COSMOS_KEY=TOP SECRET", NULL, NULL, 0, EINVAL, "not base64" },
+	{ DOCS "/d/c", CONN "QUJDRA==", NULL, NULL, 0, 0, "acct/d/c" },
+	{ DOCS "/d/c", CONN "TOP SECRET", NULL, NULL, 0, EINVAL, "not base64" },
+	{ "https://other.documents.azure.com/d", CONN "TOP SECRET", NULL, NULL, 0, 0, "other/d" },
+	{ DOCS "/d/c", "AZURE_COSMOS_CONNECTION_STRING=SECRET", NULL, NULL, 0, EINVAL,
+	  "AZURE_COSMOS_CONNECTION_STRING" },
+	{ DOCS "/d/c", "AZURE_STORAGE_CONNECTION_STRING=SECRET", NULL, NULL, 0, 0, "acct/d/c" },
+	{ DOCS "/d/c", NULL, NULL, "managed", 0, 0, "acct/d/c" },
+	{ DOCS "/d/c", NULL, NULL, "anonymous", 0, EINVAL, "anonymous" },
+	{ DOCS "/d/c/x", NULL, NULL, NULL, 0, EINVAL, "more than" },
+	{ "cosmos:https://localhost:8081/d", NULL, NULL, NULL, 0, 0, "localhost/d" },
+	{ "cosmos:http://localhost:8081/d", NULL, NULL, NULL, 0, EINVAL, "needs a key" },
+	{ "cosmos:http://localhost:8081/d", "AZURE_COSMOS_KEY=QUJDRA==", NULL, NULL, 0, 0,
+	  "localhost/d" },
+	{ "cosmos:http://stack.example/d", "AZURE_COSMOS_KEY=QUJDRA==", NULL, NULL, 0, EACCES,
+	  NULL },
+	{ "cosmos:http://stack.example/d", "AZURE_COSMOS_KEY=QUJDRA==", stack_host, NULL, 0, 0,
+	  "stack.example/d" },
+	{ "http://acct.documents.azure.com/d", "AZURE_COSMOS_KEY=QUJDRA==", NULL, NULL, 0, EACCES,
+	  NULL },
+};
+
+static void
+an_account_of_documents_opens_without_contacting_anybody(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(document_opens); i++) {
+		const struct backend_config cfg = { .source = document_opens[i].source,
+						    .allow_http = document_opens[i].allow_http,
+						    .credential = document_opens[i].credential,
+						    .ru = document_opens[i].ru };
+		const char *says = document_opens[i].says;
+		struct backend *b = backend_in(document_opens[i].variable, NULL, NULL);
+		struct backend_store s = { 0 };
+		struct err e = { 0 };
+
+		if (backend_open(b, &cfg, &s, &e) != -document_opens[i].no)
+			fail_msg("row %zu, %s: %s", i, cfg.source, e.text);
+		assert_null(s.blobs);
+		assert_int_equal(s.documents != NULL, document_opens[i].no == 0);
+		if (s.documents != NULL) {
+			assert_int_equal(s.kind, SOURCE_DOCUMENTS);
+			assert_string_equal(s.documents->label, says);
+			assert_string_equal(s.documents->ops->name,
+					    cfg.ru > 0 ? "docpace" : "cosmos");
+		} else if (says != NULL && strstr(e.text, says) == NULL) {
+			fail_msg("row %zu: %s", i, e.text);
+		}
+		assert_null(strstr(e.text, "SECRET"));
+		backend_store_free(&s);
+		assert_null(s.documents);
+		backend_free(b);
+	}
+}
+
+static int
+see_name(void *arg, const char *name, struct err *e)
+{
+	(void)name;
+	(void)e;
+	(*(unsigned *)arg)++;
+	return 0;
+}
+
+static const struct {
+	const char *variable;
+	const char *token; /* of a file */
+	const char *authorization;
+} sent[] = {
+	{ "AZURE_COSMOS_KEY=QUJDRA==", NULL, "type%3Dmaster%26ver%3D1.0%26sig%3D" },
+	{ NULL, "type=resource&ver=1&sig=a=\n", "type%3Dresource%26ver%3D1%26sig%3Da%3D\r\n" },
+};
+
+/* What has been picked is what goes over the wire. */
+static void
+requests_carry_the_credential(void **state)
+{
+	static const struct peer_reply script[] = {
+		{ .text = "HTTP/1.1 200 OK\r\nContent-Length: 56\r\n\r\n"
+			  "{\"_rid\":\"\",\"Databases\":[{\"id\":\"Shop\"}],\"_count\":1}      " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
+		struct peer *p = peer_start(&(struct peer_config){ PEER_SCRIPT(script) });
+		char source[100], path[] = "/tmp/azcryptfs-test-token-XXXXXX", wanted[200];
+		struct backend_config cfg = { .source = source };
+		struct backend *b = backend_in(sent[i].variable, NULL, NULL);
+		struct backend_store s = { 0 };
+		struct err e = { 0 };
+		unsigned names = 0;
+
+		if (sent[i].token != NULL) {
+			const int fd = mkstemp(path);
+
+			assert_true(fd >= 0);
+			assert_int_equal(write(fd, sent[i].token, strlen(sent[i].token)),
+					 (ssize_t)strlen(sent[i].token));
+			(void)close(fd);
+			cfg.cosmos_token_file = path;
+		}
+		(void)snprintf(source, sizeof(source), "cosmos:%s", peer_url(p));
+		if (backend_open(b, &cfg, &s, &e) != 0)
+			fail_msg("%s", e.text);
+		if (docstore_list(s.documents, NULL, (struct docstore_names){ see_name, &names },
+				  deadline_in(20 * NS_PER_S), &e) != 0)
+			fail_msg("%s", e.text);
+		assert_int_equal(names, 1);
+		(void)snprintf(wanted, sizeof(wanted), "Authorization: %s", sent[i].authorization);
+		assert_non_null(strstr(peer_request(p, peer_requests(p) - 1), wanted));
+		backend_store_free(&s);
+		backend_free(b);
+		peer_stop(p);
+		if (sent[i].token != NULL)
+			(void)unlink(path);
+	}
+}
+
+static void
+a_file_that_holds_no_resource_token_is_refused(void **state)
+{
+	char path[] = "/tmp/azcryptfs-test-token-XXXXXX";
+	const struct backend_config cfg = { .source = DOCS "/d", .cosmos_token_file = path };
+	struct backend *b = backend_in(NULL, NULL, NULL);
+	struct backend_store s = { 0 };
+	struct err e = { 0 };
+	const int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "TOPSECRET", 9), 9);
+	(void)close(fd);
+	assert_int_equal(backend_open(b, &cfg, &s, &e), -EINVAL);
+	assert_null(strstr(e.text, "TOPSECRET"));
+	(void)unlink(path);
+	backend_free(b);
+}
+
+/* ---- directories */
 
 static char dir[] = "/tmp/azcryptfs-test-backend-XXXXXX";
 static char file[200];
@@ -321,17 +477,16 @@ after_a_stop_calls_fail_soon(void **state)
 {
 	const struct backend_config cfg = { .source = AZURITE "/box" };
 	struct backend *b = backend_in(NULL, NULL, NULL);
-	enum source_kind kind;
-	struct store *s = NULL;
+	struct backend_store s = { 0 };
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(backend_open(b, &cfg, &s, &kind, &e), 0);
+	assert_int_equal(backend_open(b, &cfg, &s, &e), 0);
 	backend_stop(b);
-	assert_int_equal(store_probe(s, "x", (struct store_list_sink){ .entry = nothing },
+	assert_int_equal(store_probe(s.blobs, "x", (struct store_list_sink){ .entry = nothing },
 				     deadline_in(20 * NS_PER_S), &e),
 			 -ECANCELED);
-	store_free(s);
+	backend_store_free(&s);
 	backend_free(b);
 }
 
@@ -340,6 +495,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_source_opens_without_contacting_anybody),
+		cmocka_unit_test(an_account_of_documents_opens_without_contacting_anybody),
+		cmocka_unit_test(requests_carry_the_credential),
+		cmocka_unit_test(a_file_that_holds_no_resource_token_is_refused),
 		cmocka_unit_test(a_directory_opens_whatever_the_environment_holds),
 		cmocka_unit_test(kek_alg_names_what_may_unwrap),
 		cmocka_unit_test(a_local_key_goes_before_the_vault_of_the_same_id),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Storage connection strings: backend/connstring.c. */
+/* Connection strings of storage and of Cosmos: backend/connstring.c. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -125,12 +125,85 @@ anything_else_is_refused_without_repeating_it(void **state)
 	}
 }
 
+#define COSMOS "https://acct.documents.azure.com"
+
+static const struct {
+	const char *text, *key, *endpoint;
+} cosmos_good[] = {
+	{ "AccountEndpoint=" COSMOS ":443/;AccountKey=QUJDRA==;", "QUJDRA==", COSMOS },
+	{ "AccountKey=QUJDRA==;AccountEndpoint=" COSMOS, "QUJDRA==", COSMOS },
+	{ " accountendpoint = " COSMOS "/ ;; ACCOUNTKEY = k ;\n", "k", COSMOS },
+	{ "AccountEndpoint=https://ACCT.documents.azure.com:8081/;AccountKey=k;Database=d", "k",
+	  COSMOS ":8081" },
+	{ "AccountEndpoint=http://127.0.0.1:8081/;AccountKey=k;DisableServerCertificateValidation="
+	  "True",
+	  "k", "http://127.0.0.1:8081" },
+};
+
+static void
+those_of_cosmos_name_a_key_and_an_origin(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cosmos_good); i++) {
+		AUTO_SECRET_TEXT text = secret(cosmos_good[i].text);
+		AUTO_CONNECTION c = { 0 };
+		struct err e = { 0 };
+
+		if (connection_parse_cosmos(text, &c, &e) != 0)
+			fail_msg("%s: %s", cosmos_good[i].text, e.text);
+		assert_string_equal(secret_text_borrow(c.key), cosmos_good[i].key);
+		assert_string_equal(c.endpoint, cosmos_good[i].endpoint);
+		assert_null(c.sas);
+	}
+}
+
+static const struct {
+	const char *text, *says;
+} cosmos_bad[] = {
+	{ "TOPSECRET", "without '='" },
+	{ "", "no AccountKey" },
+	{ "AccountEndpoint=" COSMOS, "no AccountKey" },
+	{ "AccountEndpoint=" COSMOS ";AccountKey=", "no AccountKey" },
+	{ "AccountKey=TOPSECRET", "no AccountEndpoint" },
+	{ "AccountName=acct;AccountKey=TOPSECRET", "no AccountEndpoint" },
+	{ "AccountEndpoint=" COSMOS ";AccountKey=TOPSECRET;AccountKey=TOPSECRET", "twice" },
+	{ "AccountEndpoint=" COSMOS "/TOPSECRET;AccountKey=k", "no sound" },
+	{ "AccountEndpoint=" COSMOS "?sig=TOPSECRET;AccountKey=k", "no sound" },
+	{ "AccountEndpoint=https://u:TOPSECRET@x;AccountKey=k", "no sound" },
+	{ "AccountEndpoint=acct.documents.azure.com;AccountKey=k", "no sound" },
+};
+
+static void
+those_of_cosmos_that_lack_one_are_refused(void **state)
+{
+	char text[3000] = "AccountKey=k;AccountEndpoint=https://x/";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cosmos_bad) + 1; i++) {
+		const bool is_long = i == ARRAY_LEN(cosmos_bad);
+		AUTO_SECRET_TEXT s = NULL;
+		AUTO_CONNECTION c = { 0 };
+		struct err e = { 0 };
+
+		if (is_long)
+			memset(text + strlen(text), '/', sizeof(text) - 1 - strlen(text));
+		s = secret(is_long ? text : cosmos_bad[i].text);
+		assert_int_equal(connection_parse_cosmos(s, &c, &e), -EINVAL);
+		if (strstr(e.text, is_long ? "no sound" : cosmos_bad[i].says) == NULL)
+			fail_msg("row %zu: %s", i, e.text);
+		assert_null(strstr(e.text, "TOPSECRET"));
+		assert_null(c.key);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_the_portal_and_the_sdks_write_is_read),
 		cmocka_unit_test(anything_else_is_refused_without_repeating_it),
+		cmocka_unit_test(those_of_cosmos_name_a_key_and_an_origin),
+		cmocka_unit_test(those_of_cosmos_that_lack_one_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,8 @@
 #define AZURITE "blob:http://127.0.0.1:10000/devstoreaccount1"
 
 static char key_file[] = "/tmp/azcryptfs-test-key-XXXXXX",
-	    sas_file[] = "/tmp/azcryptfs-test-sas-XXXXXX";
+	    sas_file[] = "/tmp/azcryptfs-test-sas-XXXXXX",
+	    token_file[] = "/tmp/azcryptfs-test-token-XXXXXX";
 
 static void
 write_file(char *path, const char *text)
@@ -36,6 +37,7 @@ make_files(void **state)
 	(void)state;
 	write_file(key_file, "RklMRQ==\n");
 	write_file(sas_file, "sv=2021&sr=c&sig=FILE\n");
+	write_file(token_file, "type=resource&ver=1&sig=FILE\n");
 	return 0;
 }
 
@@ -45,6 +47,7 @@ remove_files(void **state)
 	(void)state;
 	(void)unlink(key_file);
 	(void)unlink(sas_file);
+	(void)unlink(token_file);
 	return 0;
 }
 
@@ -163,6 +166,123 @@ the_order_of_credentials_is_kept(void **state)
 }
 
 static void
+options_of_cosmos_are_not_for_blobs(void **state)
+{
+	const struct backend_config rows[] = {
+		{ .source = ACCT "/c", .cosmos_key_file = key_file },
+		{ .source = ACCT "/c", .cosmos_token_file = token_file },
+		{ .source = ACCT "/c", .storage_key_file = key_file, .cosmos_key_file = key_file },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct storage_env env = { 0 };
+		AUTO_STORAGE_CREDENTIAL c = { 0 };
+		AUTO_SOURCE src = { 0 };
+		struct err e = { 0 };
+
+		assert_int_equal(source_parse(rows[i].source, NULL, &src, &e), 0);
+		assert_int_equal(credentials_pick_storage(&env, NULL, &rows[i], &src, &c, &e),
+				 -EINVAL);
+		assert_non_null(strstr(e.text, "option cosmos_"));
+	}
+}
+
+/* ---- Cosmos */
+
+#define DOCS  "https://acct.documents.azure.com"
+#define LOCAL "cosmos:http://127.0.0.1:8081"
+#define CONN  "AccountEndpoint=" DOCS ":443/;AccountKey=Q09OTg=="
+
+static const struct {
+	const char *label;
+	const char *source;
+	const char *key_file, *token_file, *credential; /* options */
+	const char *storage_key_file, *sas_file;
+	const char *connection, *key; /* environment */
+	const char *says;	      /* refused with -no, or what is picked: */
+	int no;
+	enum cosmos_credential_kind kind;
+	const char *secret;
+	enum credential_kind entra;
+} cosmos_picks[] = {
+	{ "nothing over https is Entra", DOCS "/d", .kind = COSMOS_ENTRA,
+	  .entra = CREDENTIAL_CHAIN },
+	{ "nothing over http is refused", LOCAL "/d", .no = EINVAL, .says = "needs a key" },
+	{ "a key file goes first", DOCS "/d", .key_file = key_file, .credential = "cli",
+	  .connection = "junk", .key = "RU5W", .kind = COSMOS_KEY, .secret = "RklMRQ==" },
+	{ "then a token file", DOCS "/d", .token_file = token_file, .credential = "cli",
+	  .key = "RU5W", .kind = COSMOS_RESOURCE_TOKEN, .secret = "type=resource&ver=1&sig=FILE" },
+	{ "both contradict", DOCS "/d", .key_file = key_file, .token_file = token_file,
+	  .no = EINVAL, .says = "cosmos_key_file= and cosmos_token_file=" },
+	{ "a storage key is not for it", DOCS, .storage_key_file = key_file, .no = EINVAL,
+	  .says = "option storage_key_file: " },
+	{ "nor a SAS, beside its own key", DOCS, .key_file = key_file, .sas_file = sas_file,
+	  .no = EINVAL, .says = "option sas_file: " },
+	{ "no such key file", DOCS, .key_file = "/nonexistent", .no = ENOENT },
+	{ "no such token file", DOCS, .token_file = "/nonexistent", .no = ENOENT },
+	{ "a named credential beats the environment", DOCS, .credential = "cli", .connection = CONN,
+	  .key = "RU5W", .kind = COSMOS_ENTRA, .entra = CREDENTIAL_CLI },
+	{ "nobody is anonymous", DOCS, .credential = "anonymous", .key = "RU5W", .no = EINVAL,
+	  .says = "option credential: " },
+	{ "an unknown credential", DOCS, .credential = "magic", .no = EINVAL,
+	  .says = "option credential: " },
+	{ "a token never goes over http", LOCAL, .credential = "cli", .key = "RU5W", .no = EINVAL,
+	  .says = "in the clear" },
+	{ "the connection string before the key", DOCS "/d/c", .connection = CONN, .key = "RU5W",
+	  .kind = COSMOS_KEY, .secret = "Q09OTg==" },
+	{ "it counts for its host only", "https://other.documents.azure.com", .connection = CONN,
+	  .key = "RU5W", .kind = COSMOS_KEY, .secret = "RU5W" },
+	{ "and for its port", DOCS ":8081", .connection = CONN, .kind = COSMOS_ENTRA,
+	  .entra = CREDENTIAL_CHAIN },
+	{ "and with TLS", "http://acct.documents.azure.com", .connection = CONN, .no = EINVAL,
+	  .says = "needs a key" },
+	{ "at any host", LOCAL "/d",
+	  .connection = "AccountEndpoint=http://127.0.0.1:8081;AccountKey=Q09OTg==",
+	  .kind = COSMOS_KEY, .secret = "Q09OTg==" },
+	{ "a malformed one is named", DOCS, .connection = "junk", .key = "RU5W", .no = EINVAL,
+	  .says = "AZURE_COSMOS_CONNECTION_STRING: " },
+	{ "the key, also over http", LOCAL, .key = "RU5W", .kind = COSMOS_KEY, .secret = "RU5W" },
+};
+
+static void
+the_order_of_credentials_for_cosmos_is_kept(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cosmos_picks); i++) {
+		const struct backend_config cfg = {
+			.source = cosmos_picks[i].source,
+			.cosmos_key_file = cosmos_picks[i].key_file,
+			.cosmos_token_file = cosmos_picks[i].token_file,
+			.storage_key_file = cosmos_picks[i].storage_key_file,
+			.sas_file = cosmos_picks[i].sas_file,
+			.credential = cosmos_picks[i].credential,
+		};
+		struct cosmos_env env = { .connection = secret(cosmos_picks[i].connection),
+					  .key = secret(cosmos_picks[i].key) };
+		AUTO_COSMOS_CREDENTIAL c = { 0 };
+		AUTO_SOURCE src = { 0 };
+		struct err e = { 0 };
+		int r;
+
+		assert_int_equal(source_parse(cfg.source, NULL, &src, &e), 0);
+		r = credentials_pick_cosmos(&env, &cfg, &src, &c, &e);
+		if (r != -cosmos_picks[i].no)
+			fail_msg("%s: %d %s", cosmos_picks[i].label, r, e.text);
+		if (cosmos_picks[i].says != NULL && strstr(e.text, cosmos_picks[i].says) == NULL)
+			fail_msg("%s: %s", cosmos_picks[i].label, e.text);
+		assert_int_equal(c.kind, cosmos_picks[i].kind);
+		assert_int_equal(c.entra, cosmos_picks[i].entra);
+		assert_int_equal(c.secret != NULL, cosmos_picks[i].secret != NULL);
+		if (c.secret != NULL)
+			assert_string_equal(secret_text_borrow(c.secret), cosmos_picks[i].secret);
+		assert_ptr_equal(c.token_file,
+				 c.kind == COSMOS_RESOURCE_TOKEN ? cfg.cosmos_token_file : NULL);
+		cosmos_env_clear(&env);
+	}
+}
+
+static void
 a_key_file_that_others_may_read_is_refused_by_name(void **state)
 {
 	const struct backend_config cfg = { .source = ACCT "/c", .storage_key_file = key_file };
@@ -240,14 +360,44 @@ secrets_are_taken_out_of_the_environment(void **state)
 	environ = before;
 }
 
+static void
+so_are_those_of_cosmos(void **state)
+{
+	static char connection[] = "AZURE_COSMOS_CONNECTION_STRING=AccountKey=k";
+	static char key[] = "AZURE_COSMOS_KEY=ENVKEY";
+	static char *variables[] = { connection, key, NULL };
+	char **before = environ;
+	struct cosmos_env env = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	environ = variables;
+	assert_int_equal(cosmos_env_read(&env, &e), 0);
+	assert_string_equal(secret_text_borrow(env.connection), "AccountKey=k");
+	assert_string_equal(secret_text_borrow(env.key), "ENVKEY");
+	cosmos_env_clear(&env);
+	for (size_t i = strlen("AZURE_COSMOS_KEY="); i < sizeof(key); i++)
+		assert_int_equal(key[i], 0);
+	for (size_t i = strlen("AZURE_COSMOS_CONNECTION_STRING="); i < sizeof(connection); i++)
+		assert_int_equal(connection[i], 0);
+	assert_int_equal(cosmos_env_read(&env, &e), 0);
+	assert_null(env.connection);
+	assert_null(env.key);
+	cosmos_env_clear(&env);
+	environ = before;
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_order_of_credentials_is_kept),
+		cmocka_unit_test(options_of_cosmos_are_not_for_blobs),
+		cmocka_unit_test(the_order_of_credentials_for_cosmos_is_kept),
 		cmocka_unit_test(a_key_file_that_others_may_read_is_refused_by_name),
 		cmocka_unit_test(the_vault_has_its_own_credential_or_the_common_one),
 		cmocka_unit_test(secrets_are_taken_out_of_the_environment),
+		cmocka_unit_test(so_are_those_of_cosmos),
 	};
 
 	return cmocka_run_group_tests(tests, make_files, remove_files);

@@ -63,7 +63,7 @@ every_form_is_taken_apart(void **state)
 
 		if (source_parse(blobs[i].text, &known, &s, &e) != 0)
 			fail_msg("%s: %s", blobs[i].text, e.text);
-		assert_int_equal(s.place, SOURCE_AT_AZURE);
+		assert_int_equal(s.place, SOURCE_AT_BLOBS);
 		assert_string_equal(s.service, blobs[i].service);
 		assert_string_equal(s.account, blobs[i].account);
 		if (blobs[i].container == NULL)
@@ -76,6 +76,92 @@ every_form_is_taken_apart(void **state)
 	}
 }
 
+#define COSMOS "https://acct.documents.azure.com"
+#define LOCAL  "https://localhost:8081"
+
+static const struct {
+	const char *text, *origin, *account, *database, *container;
+} documents[] = {
+	{ COSMOS, COSMOS, "acct", NULL, NULL },
+	{ COSMOS "/", COSMOS, "acct", NULL, NULL },
+	{ COSMOS ":443/", COSMOS, "acct", NULL, NULL },
+	{ COSMOS ":8081/d", COSMOS ":8081", "acct", "d", NULL },
+	{ COSMOS "/Shop", COSMOS, "acct", "Shop", NULL },
+	{ COSMOS "/Shop/", COSMOS, "acct", "Shop", NULL },
+	{ COSMOS "/Shop/Orders", COSMOS, "acct", "Shop", "Orders" },
+	{ COSMOS "/Shop/Orders/", COSMOS, "acct", "Shop", "Orders" },
+	{ COSMOS "/a%20b/%C3%A9%25%40", COSMOS, "acct", "a b", "\xc3\xa9%@" },
+	{ COSMOS "/a+b/x@y", COSMOS, "acct", "a+b", "x@y" },
+	{ "https://ACCT.Documents.Azure.com/d", COSMOS, "acct", "d", NULL },
+	{ "https://acct.documents.azure.us/d/c", "https://acct.documents.azure.us", "acct", "d",
+	  "c" },
+	{ "https://acct.documents.azure.cn/d/c", "https://acct.documents.azure.cn", "acct", "d",
+	  "c" },
+	{ "http://acct.documents.azure.com/d", "http://acct.documents.azure.com", "acct", "d",
+	  NULL },
+	{ "cosmos:" COSMOS "/d/c", COSMOS, "acct", "d", "c" },
+	{ "cosmos:" LOCAL, LOCAL, "localhost", NULL, NULL },
+	{ "cosmos:" LOCAL "/d/c", LOCAL, "localhost", "d", "c" },
+	{ "cosmos:http://127.0.0.1:8081/d/c", "http://127.0.0.1:8081", "127.0.0.1", "d", "c" },
+};
+
+static void
+assert_text(const char *got, const char *wanted)
+{
+	if (wanted == NULL)
+		assert_null(got);
+	else
+		assert_string_equal(got, wanted);
+}
+
+static void
+an_account_of_documents_is_taken_apart(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(documents); i++) {
+		AUTO_SOURCE s = { 0 };
+		struct err e = { 0 };
+
+		if (source_parse(documents[i].text, &known, &s, &e) != 0)
+			fail_msg("%s: %s", documents[i].text, e.text);
+		assert_int_equal(s.place, SOURCE_AT_COSMOS);
+		assert_string_equal(s.origin, documents[i].origin);
+		assert_string_equal(s.service, documents[i].origin);
+		assert_string_equal(s.account, documents[i].account);
+		assert_text(s.database, documents[i].database);
+		assert_text(s.container, documents[i].container);
+		assert_null(s.prefix);
+		assert_int_equal(s.https, strncmp(s.origin, "https:", 6) == 0);
+		assert_true(source_is_cosmos(documents[i].text));
+	}
+}
+
+static void
+what_is_no_account_of_documents_is_told_apart(void **state)
+{
+	static const char *const rows[] = {
+		"",
+		"dir:/x/cosmos:",
+		"dir:" COSMOS,
+		"blob:" COSMOS "/a/c",
+		HOST "/c",
+		"https://example.com/" COSMOS,
+		"https://documents.azure.com/d",
+		"https://a.b.documents.azure.com/d",
+		"https://acct.documents.azure.com.evil/d",
+		"ftp://acct.documents.azure.com/d",
+		"acct.documents.azure.com",
+	};
+	char deep[400];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (source_is_cosmos(rows[i]))
+			fail_msg("%s", rows[i]);
+	(void)snprintf(deep, sizeof(deep), "https://%0300d.documents.azure.com", 0);
+	assert_false(source_is_cosmos(deep));
+}
+
 static void
 a_directory_is_taken_as_it_is(void **state)
 {
@@ -83,9 +169,9 @@ a_directory_is_taken_as_it_is(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(source_parse("dir:/a b/?sig=x#y", NULL, &s, &e), 0);
+	assert_int_equal(source_parse("dir:/a b/;AccountKey=/?sig=x#y", NULL, &s, &e), 0);
 	assert_int_equal(s.place, SOURCE_AT_DIR);
-	assert_string_equal(s.path, "/a b/?sig=x#y");
+	assert_string_equal(s.path, "/a b/;AccountKey=/?sig=x#y");
 }
 
 static const struct {
@@ -120,6 +206,31 @@ static const struct {
 	{ "https://user:TOPSECRET@acct.blob.core.windows.net/c", "user info" },
 	{ "https://TOPSECRET@acct.blob.core.windows.net", "user info" },
 	{ "dir", "none of the forms" },
+	{ COSMOS "/d/c/items", "more than a database and a container" },
+	{ COSMOS "/d/c//", "more than a database and a container" },
+	{ COSMOS "//c", "no database or container" },
+	{ COSMOS "/d//c", "no database or container" },
+	{ COSMOS "/d/%2F", "no database or container" },
+	{ COSMOS "/d/a%3Fb", "no database or container" },
+	{ COSMOS "/%2E%2E/c", "no database or container" },
+	{ COSMOS "/../c", "no database or container" },
+	{ COSMOS "/d/%FF", "no database or container" },
+	{ COSMOS "/d/%0A", "no database or container" },
+	{ COSMOS "/d/%00", "malformed" },
+	{ COSMOS "/d/%", "malformed" },
+	{ COSMOS "/d/c#f", "fragment" },
+	{ COSMOS "/d/c?x", "query" },
+	{ COSMOS "/d/c?type=resource&sig=TOPSECRET", "shared access signature" },
+	{ "https://user:TOPSECRET@acct.documents.azure.com/d", "user info" },
+	{ "cosmos:https://TOPSECRET@localhost:8081/d", "user info" },
+	{ "cosmos:AccountEndpoint=" COSMOS ":443/;AccountKey=TOPSECRET", "connection string" },
+	{ "AccountEndpoint=" COSMOS ":443/;accountkey=TOPSECRET;", "connection string" },
+	{ "AccountKey=TOPSECRET;AccountEndpoint=" COSMOS "/", "connection string" },
+	{ "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=TOPSECRET",
+	  "connection string" },
+	{ "cosmos:", "" },
+	{ "cosmos:localhost:8081/d", "" },
+	{ "cosmos:dir:/x", "" },
 };
 
 static void
@@ -136,7 +247,13 @@ anything_else_is_refused_and_no_secret_is_repeated(void **state)
 			fail_msg("%s: %s", refused[i].text, e.text);
 		assert_null(strstr(e.text, "TOPSECRET"));
 		assert_null(s.service);
-		if (strstr(refused[i].text, "TOPSECRET") != NULL)
+		if (strstr(refused[i].text, "TOPSECRET") == NULL)
+			continue;
+		if (strstr(e.text, "connection string") != NULL)
+			assert_non_null(strstr(e.advice, "_CONNECTION_STRING"));
+		else if (source_is_cosmos(refused[i].text))
+			assert_non_null(strstr(e.advice, "cosmos_key_file="));
+		else
 			assert_non_null(strstr(e.advice, "sas_file="));
 	}
 }
@@ -190,6 +307,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_is_taken_apart),
+		cmocka_unit_test(an_account_of_documents_is_taken_apart),
+		cmocka_unit_test(what_is_no_account_of_documents_is_told_apart),
 		cmocka_unit_test(a_directory_is_taken_as_it_is),
 		cmocka_unit_test(anything_else_is_refused_and_no_secret_is_repeated),
 		cmocka_unit_test(names_have_a_limit),

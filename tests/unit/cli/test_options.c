@@ -58,6 +58,14 @@ static const struct {
 	  OPT_RO,
 	  { "yes" } },
 	{ "user=alice,v1=read", OPT_V1, { "read" } },
+	{ "clear_cells=java", OPT_CLEAR_CELLS, { "java" } },
+	{ "dek_fallback=same-kek", OPT_DEK_FALLBACK, { "same-kek" } },
+	{ "withheld=fail", OPT_WITHHELD, { "fail" } },
+	{ "stream_size=scan", OPT_STREAM_SIZE, { "scan" } },
+	{ "ru=400", OPT_RU, { "400" } },
+	{ "ru=1000000000", OPT_RU, { "1000000000" } },
+	{ "cosmos_key_file=/k", OPT_COSMOS_KEY_FILE, { "/k" } },
+	{ "cosmos_token_file=/t", OPT_COSMOS_TOKEN_FILE, { "/t" } },
 };
 
 static void
@@ -126,6 +134,18 @@ static const struct {
 	{ "exec", { "option exec (-o)", NULL } },
 	{ "noauto=1", { "\"noauto\"", NULL } },
 	{ "source=dir:/x", { "option source (-o)", "section" } },
+	{ "clear_cells=yes", { "option clear_cells (-o)", "deny|java|show" } },
+	{ "dek_fallback=on", { "option dek_fallback (-o)", "off|same-kek" } },
+	{ "withheld=", { "option withheld (-o)", NULL } },
+	{ "stream_size=exact", { "option stream_size (-o)", "none|scan" } },
+	{ "ru", { "option ru (-o)", "needs a value" } },
+	{ "ru=0", { "option ru (-o)", "a whole number from 1" } },
+	{ "ru=-5", { "option ru (-o)", NULL } },
+	{ "ru=1.5", { "option ru (-o)", NULL } },
+	{ "ru=1000000001", { "option ru (-o)", NULL } },
+	{ "ru=1,ru=2", { "option ru is given twice", "-o" } },
+	{ "cosmos_key_file=", { "option cosmos_key_file (-o)", NULL } },
+	{ "cosmos_key=c2VjcmV0", { "\"cosmos_key\"", "-o" } },
 };
 
 static void
@@ -470,6 +490,59 @@ test_values_are_read_to_the_digit(void **state)
 	assert_false(value_yes("0"));
 }
 
+static const struct {
+	const char *text;
+	int64_t at;
+} times[] = {
+	{ "1970-01-01T00:00:00Z", 0 },
+	{ "2026-11-20T00:00:00Z", 1795132800 },
+	{ "2026-11-20T00:00:00z", 1795132800 },
+	{ "2026-11-20T00:00:00.999Z", 1795132800 },
+	{ "2026-11-20T01:30:00+01:30", 1795132800 },
+	{ "2026-11-19T19:00:00.5-05:00", 1795132800 },
+	{ "2026-11-20T00:00:00-00:00", 1795132800 },
+	{ "2028-02-29T23:59:59Z", 1835481599 },
+};
+static const char *const no_times[] = {
+	"",
+	"now",
+	"2026-11-20",
+	"2026-11-20T00:00:00",
+	"2026-11-20 00:00:00Z",
+	"2026-13-20T00:00:00Z",
+	"2026-02-30T00:00:00Z",
+	"2026-11-20T25:00:00Z",
+	"2026-11-20T00:60:00Z",
+	"2026-11-20T00:00:00.Z",
+	"2026-11-20T00:00:00ZZ",
+	"2026-11-20T00:00:00+1:00",
+	"2026-11-20T00:00:00+01:0x",
+	"2026-11-20T00:00:00+24:00",
+	"2026-11-20T00:00:00+01:60",
+	"2026-11-20T00:00:00+0100",
+	"2026-11-20T00:00:00 Z",
+	"-026-11-20T00:00:00Z",
+};
+
+static void
+test_times_are_those_of_rfc_3339(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+		int64_t at = -1;
+
+		if (!value_time(times[i].text, &at) || at != times[i].at)
+			fail_msg("%s: %lld", times[i].text, (long long)at);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(no_times); i++) {
+		int64_t at = 77;
+
+		if (value_time(no_times[i], &at))
+			fail_msg("%s: %lld", no_times[i], (long long)at);
+		assert_int_equal(at, 77);
+	}
+}
+
 int
 main(void)
 {
@@ -488,6 +561,7 @@ main(void)
 		cmocka_unit_test(test_what_is_no_file_is_refused),
 		cmocka_unit_test(test_line_before_section_before_head_before_environment),
 		cmocka_unit_test(test_values_are_read_to_the_digit),
+		cmocka_unit_test(test_times_are_those_of_rfc_3339),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

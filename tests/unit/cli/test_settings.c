@@ -93,6 +93,13 @@ static const struct {
 	{ "storage_key_file=/a,sas_file=/b", "storage_key_file (-o) and sas_file (-o)" },
 	{ "credential=cli,storage_key_file=/a", "credential (-o) and storage_key_file (-o)" },
 	{ "credential=cli,sas_file=/a", "credential (-o) and sas_file (-o)" },
+	{ "cosmos_key_file=/a,cosmos_token_file=/b",
+	  "cosmos_key_file (-o) and cosmos_token_file (-o)" },
+	{ "cosmos_key_file=/a,credential=cli", "credential (-o) and cosmos_key_file (-o)" },
+	{ "cosmos_token_file=/a,credential=cli", "credential (-o) and cosmos_token_file (-o)" },
+	{ "cosmos_key_file=/a,storage_key_file=/b",
+	  "storage_key_file (-o) and cosmos_key_file (-o)" },
+	{ "cosmos_token_file=/a,sas_file=/b", "sas_file (-o) and cosmos_token_file (-o)" },
 };
 
 static void
@@ -154,6 +161,59 @@ test_every_option_arrives(void **state)
 	assert_int_equal(s.negative_timeout_ns, 3 * NS_PER_S);
 	assert_string_equal(s.log, "/l");
 	assert_int_equal(s.log_level, LOG_LEVEL_DEBUG);
+	settings_clear(&s);
+	options_clear(&o);
+}
+
+static void
+test_options_of_documents_have_strict_defaults(void **state)
+{
+	const struct docview_config *d;
+	struct err e = { 0 };
+	struct options o;
+	struct settings s;
+
+	(void)state;
+	assert_int_equal(make(&o, "", UINT64_MAX, &s, &e), 0);
+	d = &s.sources[0].documents;
+	assert_int_equal(d->box.clear_cells, CLEAR_CELLS_DENY);
+	assert_false(d->box.dek_fallback || d->box.withheld_fail || d->box.show_unencrypted ||
+		     d->stream_scan);
+	assert_int_equal(d->attr_timeout_ns, NS_PER_S);
+	assert_true(s.sources[0].backend.ru <= 0);
+	assert_null(s.sources[0].backend.cosmos_key_file);
+	assert_null(s.sources[0].backend.cosmos_token_file);
+	settings_clear(&s);
+	options_clear(&o);
+}
+
+static void
+test_every_option_of_documents_arrives(void **state)
+{
+	const struct docview_config *d;
+	struct err e = { 0 };
+	struct options o;
+	struct settings s;
+
+	(void)state;
+	assert_int_equal(make(&o,
+			      "clear_cells=show,dek_fallback=same-kek,withheld=fail,"
+			      "unencrypted=show,stream_size=scan,ru=400,attr_timeout=2,"
+			      "cosmos_key_file=/k",
+			      UINT64_MAX, &s, &e),
+			 0);
+	d = &s.sources[0].documents;
+	assert_int_equal(d->box.clear_cells, CLEAR_CELLS_SHOW);
+	assert_true(d->box.dek_fallback && d->box.withheld_fail && d->box.show_unencrypted &&
+		    d->stream_scan);
+	assert_int_equal(d->attr_timeout_ns, 2 * NS_PER_S);
+	assert_int_equal((int)s.sources[0].backend.ru, 400);
+	assert_string_equal(s.sources[0].backend.cosmos_key_file, "/k");
+	settings_clear(&s);
+	options_clear(&o);
+	assert_int_equal(make(&o, "clear_cells=java,cosmos_token_file=/t", UINT64_MAX, &s, &e), 0);
+	assert_int_equal(s.sources[0].documents.box.clear_cells, CLEAR_CELLS_JAVA);
+	assert_string_equal(s.sources[0].backend.cosmos_token_file, "/t");
 	settings_clear(&s);
 	options_clear(&o);
 }
@@ -233,6 +293,8 @@ main(void)
 		cmocka_unit_test(test_memory_follows_the_cgroup_and_bounds_the_region),
 		cmocka_unit_test(test_contradictions_are_named),
 		cmocka_unit_test(test_every_option_arrives),
+		cmocka_unit_test(test_options_of_documents_have_strict_defaults),
+		cmocka_unit_test(test_every_option_of_documents_arrives),
 		cmocka_unit_test(test_each_section_is_a_source),
 		cmocka_unit_test(test_a_section_without_source_and_one_inside_another_are_refused),
 	};

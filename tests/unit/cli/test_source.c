@@ -17,6 +17,8 @@
 
 #define HOST	 "https://acct.blob.core.windows.net"
 #define EMULATOR "blob:http://127.0.0.1:10000/acct"
+#define COSMOS	 "https://acct.documents.azure.com"
+#define LOCAL	 "cosmos:https://localhost:8081"
 
 static const struct {
 	const char *text, *source, *path;
@@ -49,6 +51,23 @@ static const struct {
 	{ EMULATOR, EMULATOR, "" },
 	{ EMULATOR "/c", EMULATOR "/c", "" },
 	{ EMULATOR "/c/a/b", EMULATOR "/c", "a/b" },
+	{ COSMOS, COSMOS, "" },
+	{ COSMOS "/", COSMOS "/", "" },
+	{ COSMOS "/d", COSMOS "/d", "" },
+	{ COSMOS "/d/c", COSMOS "/d/c", "" },
+	{ COSMOS "/d/c/", COSMOS "/d/c", "" },
+	{ COSMOS "/d/c/items", COSMOS "/d/c", "items" },
+	{ COSMOS "/d/c/items/k/1.json", COSMOS "/d/c", "items/k/1.json" },
+	{ COSMOS "/d/c/items/", COSMOS "/d/c", "items" },
+	{ COSMOS "/a%20b/c%25/items/a%20b", COSMOS "/a%20b/c%25", "items/a b" },
+	{ COSMOS "/d/c/items/a%2520b", COSMOS "/d/c", "items/a%20b" },
+	{ COSMOS "/d/c/items/%C3%BC%0A%00", COSMOS "/d/c", "items/\xc3\xbc\n%00" },
+	{ COSMOS "/d/c/../x", COSMOS "/d/c", "../x" },
+	{ COSMOS "/d/c/.policy.json?x", COSMOS "/d/c/.policy.json?x", "" },
+	{ "https://acct.documents.azure.us/d/c/x", "https://acct.documents.azure.us/d/c", "x" },
+	{ LOCAL, LOCAL, "" },
+	{ LOCAL "/d/c", LOCAL "/d/c", "" },
+	{ LOCAL "/d/c/by/ssn/1", LOCAL "/d/c", "by/ssn/1" },
 	{ "nonsense", "nonsense", "" },
 	{ "a/b/c/d", "a/b/c/d", "" },
 	{ "", "", "" },
@@ -110,6 +129,48 @@ test_a_directory_is_cut_at_the_nearest_store(void **state)
 	check("dir:/", "dir:/", "");
 }
 
+static void
+test_database_and_container_of_a_directory_belong_to_the_source(void **state)
+{
+	static const struct {
+		const char *rest, *source, *path; /* behind the store */
+	} rows[] = {
+		{ "", "", "" },
+		{ "/", "/", "" },
+		{ "/D", "/D", "" },
+		{ "/D/", "/D", "" },
+		{ "/D/C", "/D/C", "" },
+		{ "/D//C/", "/D//C", "" },
+		{ "/D/C/items/a%20b", "/D/C", "items/a%20b" },
+		{ "/D/C/items/", "/D/C", "items" },
+	};
+	static const char text[] =
+		"{\"format\":\"azcryptfs-dir\",\"version\":1,\"kind\":\"documents\"}";
+	char root[] = "/tmp/test_source.XXXXXX", marker[64], given[128], source[128];
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	(void)snprintf(marker, sizeof(marker), "%s/azcryptfs-store.json", root);
+	fd = open(marker, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	(void)close(fd);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		(void)snprintf(given, sizeof(given), "dir:%s%s", root, rows[i].rest);
+		(void)snprintf(source, sizeof(source), "dir:%s%s", root, rows[i].source);
+		check(given, source, rows[i].path);
+	}
+	assert_int_equal(chdir(root), 0);
+	check("dir:.", "dir:.", "");
+	check("dir:./D/C/x", "dir:./D/C", "x");
+	check("dir:D", "dir:D", "");
+	check("dir:D/C/x/y", "dir:D/C", "x/y");
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(unlink(marker), 0);
+	assert_int_equal(rmdir(root), 0);
+}
+
 static const struct {
 	const char *text, *shown;
 } shown[] = {
@@ -121,6 +182,8 @@ static const struct {
 	{ "https://a@b:secret@host/c", "https://host/c" },
 	{ "dir:/a/b", "dir:/a/b" },
 	{ "?https://x@y", "" },
+	{ "AccountEndpoint=https://a@h/;AccountKey=secret", "AccountEndpoint=https://h/;" },
+	{ "accountkey=secret;AccountEndpoint=https://h/", "" },
 	{ "", "" },
 };
 
@@ -142,6 +205,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_url_is_cut_behind_the_container),
 		cmocka_unit_test(test_a_directory_is_cut_at_the_nearest_store),
+		cmocka_unit_test(test_database_and_container_of_a_directory_belong_to_the_source),
 		cmocka_unit_test(test_what_is_shown_has_no_secret),
 	};
 
