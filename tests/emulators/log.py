@@ -12,6 +12,7 @@ import re
 import threading
 import time
 from typing import Any
+from urllib.parse import unquote
 
 from tests.emulators.jwt import TokenError, claims_of
 from tests.emulators.wire import Request
@@ -23,7 +24,9 @@ _SAS_SIGNATURE = re.compile(r"(?<=[?&])(sig=)[^&]*")
 
 
 def redact_authorization(value: str) -> str:
-    """`Bearer aud=https://vault.azure.net`, `SharedKey account`, or the scheme alone."""
+    """`Bearer aud=https://vault.azure.net`, `SharedKey account`, `type=master`, or the scheme alone."""
+    if unquote(value).startswith("type="):
+        return _redact_cosmos(unquote(value))
     scheme, _, rest = value.partition(" ")
     if scheme.lower() == "bearer":
         try:
@@ -33,6 +36,17 @@ def redact_authorization(value: str) -> str:
     if scheme.startswith("SharedKey"):
         return f"{scheme} {rest.partition(':')[0]}"
     return scheme
+
+
+def _redact_cosmos(value: str) -> str:
+    """`type=master`, `type=resource` or `type=aad aud=https://cosmos.azure.com`."""
+    kind, _, rest = value.partition("&")
+    if kind != "type=aad":
+        return kind
+    try:
+        return f"{kind} aud={claims_of(rest.partition('sig=')[2]).get('aud')}"
+    except TokenError:
+        return f"{kind} (not a token)"
 
 
 def _headers(request: Request) -> dict[str, str]:

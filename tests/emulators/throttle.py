@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""When a vault answers 429."""
+"""When a service answers 429."""
 
 from __future__ import annotations
 
@@ -43,3 +43,37 @@ class Throttle:
                 return self._retry_after or 0
             self._served.append(now)
         return None
+
+
+class Budget:
+    """So many request units in a second; a request that would begin above it is refused."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rate: float | None = None
+        self._level = 0.0
+        self._then = time.monotonic()
+
+    def limit(self, rate: float | None) -> None:
+        """None: no limit."""
+        with self._lock:
+            self._rate, self._level, self._then = rate, 0.0, time.monotonic()
+
+    def wait(self) -> float:
+        """0: go on. Else the seconds until there is room again."""
+        with self._lock:
+            if self._rate is None:
+                return 0.0
+            self._drain(self._rate)
+            return max(self._level - self._rate, 0.0) / self._rate
+
+    def spend(self, units: float) -> None:
+        with self._lock:
+            if self._rate is not None:
+                self._drain(self._rate)
+                self._level += units
+
+    def _drain(self, rate: float) -> None:
+        now = time.monotonic()
+        self._level = max(self._level - (now - self._then) * rate, 0.0)
+        self._then = now
