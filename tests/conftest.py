@@ -215,6 +215,31 @@ def blobproxy(azurite):
     yield from _started(BlobProxy(azurite.url))
 
 
+@pytest.fixture
+def cosmos(tokens, ca):
+    """The Cosmos DB emulator, by https, with four feed ranges for each new container; it is empty."""
+    from tests.emulators.cosmos import Cosmos
+
+    yield from _started(Cosmos(tokens=tokens, ranges=4, tls=ca.issue().context()))
+
+
+@pytest.fixture
+def cosmos_vectors(tokens, ca):
+    """cosmos_vectors("cosmos-js", ranges=1) -> the emulator, by https, with the documents of that set."""
+    from tests.support import cosmos as cosmos_module
+
+    started = []
+
+    def start(name, ranges=1, **options):
+        server = cosmos_module.with_vectors(name, ranges, tokens=tokens, tls=ca.issue().context(), **options)
+        started.append(server.start())
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
 def _started(server):
     server.start()
     try:

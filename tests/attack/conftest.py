@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What the attack tests share: stores that an attacker may write to, mounted with the key KEK of forged.py."""
+"""What the attack tests share: stores that an attacker may write to, mounted with a key of ours."""
 import pytest
 
 from tests.attack.forged import KEK, edited
 from tests.support import seal
+from tests.support.sealeddocs import LocalDocuments, VaultDocuments
 
 
 @pytest.fixture
@@ -21,6 +22,18 @@ def forge(dirstore):
         dirstore.put(name, stored, edited(metadata, changes))
 
     return put
+
+
+@pytest.fixture
+def documents(tmp_path, mount):
+    """A database in a dir: store; what is put there is what an attacker left.  .mount(container, option...)."""
+    return LocalDocuments(tmp_path, mount)
+
+
+@pytest.fixture
+def vault_documents(tmp_path, mount, vault, tokens, ca_file):
+    """The same with a key of the vault emulator."""
+    return VaultDocuments(tmp_path, mount, vault, tokens, ca_file)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ base/mutex.h     mutex_ cond_
 crypto/unseal.h  v1_ nonce_
 crypto/mac.h     hmac_ sha256 random_
 crypto/order.h   nonce_
+crypto/container.h cosmos_
 backend/net/client.h net_
 '
 build=${BUILD:-build}

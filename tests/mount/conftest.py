@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Fixtures of the mount tests: see tests/support/sealed.py."""
+"""Fixtures of the mount tests: see tests/support/sealed.py and tests/support/sealeddocs.py."""
 import pytest
 
+from tests.emulators.cosmos import Cosmos
+from tests.support.cosmosservice import CosmosService
 from tests.support.sealed import Children, Cloud, Local
+from tests.support.sealeddocs import LocalDocuments, VaultDocuments
 
 
 @pytest.fixture
@@ -38,3 +41,25 @@ def children():
     made = Children()
     yield made
     made.stop()
+
+
+@pytest.fixture
+def documents(tmp_path, mount):
+    return LocalDocuments(tmp_path, mount)
+
+
+@pytest.fixture(scope="module")
+def module_documents(tmp_path_factory, module_mount):
+    return LocalDocuments(tmp_path_factory.mktemp("documents"), module_mount)
+
+
+@pytest.fixture
+def vault_documents(tmp_path, mount, vault, tokens, ca_file):
+    return VaultDocuments(tmp_path, mount, vault, tokens, ca_file)
+
+
+@pytest.fixture
+def service(tmp_path, mount):
+    """Documents in the Cosmos emulator."""
+    with Cosmos() as server:
+        yield CosmosService(server, tmp_path, mount)
