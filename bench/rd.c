@@ -3,13 +3,14 @@
  * Reads files as programs do, and prints one number.  The same for every file system that is
  * compared.
  *
- *   seq FILE BLOCK PASSES     MB/s: the whole file so many times, each with its open and close
- *   random FILE COUNT SEED    reads/s: 4 KiB each, no two in the same 4 MiB
- *   first FILE OFFSET         ms: open and 4 KiB there
- *   small DIR COUNT SIZE      files/s: open, read to the end, close f000000 ...; each must have
- * SIZE bytes list DIR COUNT SIZE       s: every name of the directory and its size; there must be
- * COUNT, each of SIZE bytes drop FILE                 drops the file's pages from the page cache
- * (prints nothing)
+ *	seq FILE BLOCK PASSES	MB/s: the whole file so many times, each with its open and close
+ *	random FILE COUNT SEED	reads/s: 4 KiB each, no two in the same 4 MiB
+ *	first FILE OFFSET	ms: open and 4 KiB there
+ *	small DIR COUNT SIZE	files/s: open, read to the end, close f000000 ...; SIZE bytes each
+ *	points DIR COUNT STEP	files/s: the same of f0.json, fSTEP.json ..., of any size but 0
+ *	list DIR COUNT SIZE	s: all names and sizes; COUNT of them, of SIZE bytes (0: of any)
+ *	lines FILE COUNT	lines/s: read to the end; COUNT of them ("-": standard input)
+ *	drop FILE		drops the file's pages from the page cache (prints nothing)
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -149,6 +150,48 @@ small(const char *dir, uint64_t count, uint64_t size)
 }
 
 static void
+points(const char *dir, uint64_t count, uint64_t step)
+{
+	void *buf = must_alloc(READ_MAX);
+	char path[4096];
+	double start = now_s();
+
+	for (uint64_t i = 0; i < count; i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/f%llu.json", dir, (unsigned long long)(i * step));
+		fd = must_open(path);
+		errno = 0;
+		if (read_all(fd, buf, READ_MAX) == 0)
+			die("%s is empty", path);
+		close(fd);
+	}
+	printf("%.3f\n", (double)count / (now_s() - start));
+	free(buf);
+}
+
+static void
+lines(const char *path, uint64_t count)
+{
+	char *buf = must_alloc(READ_MAX), *at;
+	double start = now_s();
+	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : must_open(path);
+	uint64_t found = 0;
+	ssize_t n;
+
+	while ((n = read(fd, buf, READ_MAX)) > 0)
+		for (at = buf; (at = memchr(at, '\n', (size_t)(buf + n - at))); at++)
+			found++;
+	if (n < 0)
+		die("read");
+	errno = 0;
+	if (found != count)
+		die("%llu lines", (unsigned long long)found);
+	printf("%.3f\n", (double)count / (now_s() - start));
+	free(buf);
+}
+
+static void
 list(const char *dir, uint64_t count, uint64_t size)
 {
 	double start = now_s();
@@ -164,7 +207,7 @@ list(const char *dir, uint64_t count, uint64_t size)
 			continue;
 		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
 			die("%s", e->d_name);
-		if ((uint64_t)st.st_size != size)
+		if (size > 0 && (uint64_t)st.st_size != size)
 			die("%s: size %lld", e->d_name, (long long)st.st_size);
 		n++;
 	}
@@ -202,6 +245,10 @@ main(int argc, char **argv)
 		small(argv[2], must_number(argv[3]), must_number(argv[4]));
 	else if (argc == 5 && strcmp(what, "list") == 0)
 		list(argv[2], must_number(argv[3]), must_number(argv[4]));
+	else if (argc == 5 && strcmp(what, "points") == 0)
+		points(argv[2], must_number(argv[3]), must_number(argv[4]));
+	else if (argc == 4 && strcmp(what, "lines") == 0)
+		lines(argv[2], must_number(argv[3]));
 	else if (argc == 3 && strcmp(what, "drop") == 0)
 		drop(argv[2]);
 	else

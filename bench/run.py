@@ -314,9 +314,9 @@ def ratio_text(ratios):
 class Table:
     HEAD = ("row", "what", "limit", "peers : limit", "us", "us : limit", "goal", "gate", "")
 
-    def __init__(self, rounds, world):
-        self._rounds = rounds
-        self._missing = {n for n, path in (("rclone", world.rclone), ("gocryptfs", world.gocryptfs)) if not path}
+    def __init__(self, rounds, missing=()):
+        """missing: the peers that are not here."""
+        self._rounds, self._missing = rounds, missing
         self.lines, self.missed = [self.HEAD], []
 
     def _peers(self, row):
@@ -393,7 +393,7 @@ def measure(world, mode):
         rounds = Rounds(cases.all() + (cases.ours() if ours else []), world.server.pids, log, mode.seconds)
         rounds.run(mode.rounds, progress)
     progress("")
-    table = Table(rounds, world)
+    table = Table(rounds, {n for n, path in (("rclone", world.rclone), ("gocryptfs", world.gocryptfs)) if not path})
     for row in rows():
         table.add(row, ours)
     say(table.text())

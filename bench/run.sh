@@ -6,10 +6,11 @@
 #   bench/run.sh [BINARY]    without BINARY: the limits and the peers only
 #
 #   BENCH=quick  256 MiB, 3 rounds, under 3 minutes; BENCH=full (default)  1 GiB, 5 rounds
+#   BENCH_OF=blobs, BENCH_OF=documents  only those; documents need BINARY, and build/bench/document beside it
 #   BENCH_DIR    where data and measuring programs go (default: bench/ beside BINARY, or build/bench)
 #   CC           the compiler of the measuring programs
 #
-# Exit status: 0 every gate is met, 1 a gate is missed, 2 nothing could be measured.
+# Exit status: 0 every gate is met, 1 a gate is missed, 2 nothing could be measured (the last that is not 0).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -31,7 +32,7 @@ libraries=$(pkg-config --cflags --libs fuse3 libcrypto libcurl expat) || {
 	echo "bench: a library is missing; ./bootstrap.sh bench installs it" >&2
 	exit 2
 }
-for program in gen limits rd memfs; do
+for program in gen limits rd memfs replay; do
 	source=$here/$program.c
 	target=$dir/bin/$program
 	[ -x "$target" ] && [ "$target" -nt "$source" ] && [ "$target" -nt "$here/bench.h" ] && continue
@@ -39,4 +40,7 @@ for program in gen limits rd memfs; do
 	${CC:-cc} -std=gnu17 -O2 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Wall -Wextra \
 		-o "$target" "$source" $libraries -pthread || exit 2
 done
-exec python3 "$here/run.py" "$dir" ${binary:+"$binary"}
+status=0
+[ "${BENCH_OF-}" = documents ] || python3 "$here/run.py" "$dir" ${binary:+"$binary"} || status=$?
+[ -z "$binary" ] || [ "${BENCH_OF-}" = blobs ] || python3 "$here/documents.py" "$dir" "$binary" || status=$?
+exit "$status"

@@ -43,15 +43,20 @@ def cpu_of_machine():
     return (user + nice + system + irq + softirq) / HZ
 
 
-def run_number(argv, timeout=120):
-    """Runs a program that prints one number as the last word on stdout."""
+def run_text(argv, timeout=120):
+    """Runs a program; what it prints."""
     try:
         done = subprocess.run(list(map(str, argv)), capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         raise Failed(f"{argv[0]}: not done after {timeout} s") from None
     if done.returncode != 0:
         raise Failed(f"{' '.join(map(str, argv[:4]))}: {done.stderr.strip()[-300:]}")
-    return float(done.stdout.split()[-1])
+    return done.stdout
+
+
+def run_number(argv, timeout=120):
+    """Runs a program that prints one number as the last word on stdout."""
+    return float(run_text(argv, timeout).split()[-1])
 
 
 class Sample:
@@ -65,15 +70,19 @@ class Sample:
 
     def measure(self, name, argv, pids=()):
         """Runs argv; keeps the number that it prints as name, and the CPU seconds of all who took part as name.cpu."""
+        text, self.values[name + ".cpu"] = self.run(argv, pids)
+        self.values[name] = float(text.split()[-1])
+
+    def run(self, argv, pids=()):
+        """What argv prints, and the CPU seconds of all who took part."""
         pids = [*pids, *self._background()]
         mine, machine, children, start = cpu_of(pids), cpu_of_machine(), os.times(), time.monotonic()
-        value = run_number(argv)
+        text = run_text(argv)
         wall, end = time.monotonic() - start, os.times()
         client = end.children_user - children.children_user + end.children_system - children.children_system
         used = cpu_of(pids) - mine + client
         self.foreign = max(self.foreign, (cpu_of_machine() - machine - used) / (CORES * max(wall, 0.05)))
-        self.values[name] = value
-        self.values[name + ".cpu"] = max(used, 1 / HZ)
+        return text, max(used, 1 / HZ)
 
     def note(self, name, value):
         self.values[name] = value
