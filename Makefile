@@ -14,7 +14,7 @@ VERSION := $(shell cat VERSION)
 DIRS    := base crypto backend/net backend/store backend/keys backend fs cli
 LIBS    := fuse3 libcrypto libssl libcurl jansson expat inih
 PKG     := $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
-LDLIBS  := $(shell pkg-config --libs $(LIBS) 2>/dev/null) -pthread
+LDLIBS  := $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm -pthread
 
 cc-option = $(shell $(CC) -Werror $(1) -S -x c -o /dev/null /dev/null 2>/dev/null && echo $(1))
 
@@ -108,8 +108,14 @@ $(BUILD)/.venv: tests/requirements.txt tests/package-lock.json tests/support/set
 	$(Q)tests/support/setup.sh
 	$(Q)mkdir -p $(BUILD) && touch $@
 
+# The tests of documents wait more than they compute, and each has servers of its own: two at a time.
+TWO_AT_A_TIME := -n 2 --dist loadfile
+DOCUMENTS_MOUNT := $(wildcard tests/mount/test_document*.py) tests/mount/test_feed.py tests/mount/test_export.py
+DOCUMENTS := $(DOCUMENTS_MOUNT) tests/attack/test_documents.py $(wildcard tests/interop/test_cosmos*.py)
+
 mount: $(BUILD)/azcryptfs $(BUILD)/.venv
-	$(Q)$(PYTEST) tests/support tests/mount
+	$(Q)$(PYTEST) $(TWO_AT_A_TIME) $(DOCUMENTS_MOUNT)
+	$(Q)$(PYTEST) tests/support tests/mount $(DOCUMENTS_MOUNT:%=--ignore=%)
 attack: $(BUILD)/azcryptfs $(BUILD)/.venv
 	$(Q)$(PYTEST) tests/attack
 interop: $(BUILD)/azcryptfs $(BUILD)/.venv
@@ -118,7 +124,8 @@ interop: $(BUILD)/azcryptfs $(BUILD)/.venv
 test: $(BUILD)/azcryptfs $(UNIT_BIN) $(CONTRACT_BIN) $(BUILD)/.venv
 	$(call run_tests,$(UNIT_BIN))
 	$(Q)$(MAKE) --no-print-directory fuzz-replay
-	$(Q)$(PYTEST) tests/support tests/emulators tests/contract tests/mount tests/attack tests/interop
+	$(Q)$(PYTEST) $(TWO_AT_A_TIME) tests/emulators $(DOCUMENTS)
+	$(Q)$(PYTEST) tests/support tests/contract tests/mount tests/attack tests/interop $(DOCUMENTS:%=--ignore=%)
 
 demo: $(BUILD)/azcryptfs
 	$(Q)examples/demo.sh $(BUILD)/azcryptfs
@@ -156,8 +163,17 @@ fuzz-%: tests/fuzz/fuzz_%.c
 
 lint:
 	$(Q)tests/lint/run.sh
-bench: $(BUILD)/azcryptfs
+bench: $(BUILD)/azcryptfs $(BUILD)/bench/document
 	$(Q)bench/run.sh $(BUILD)/azcryptfs
+bench-documents: $(BUILD)/azcryptfs $(BUILD)/bench/document
+	$(Q)BENCH_OF=documents bench/run.sh $(BUILD)/azcryptfs
+# What a document costs, alone.
+$(BUILD)/bench/document: bench/document.c $(call lib,crypto) $(call lib,base)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALLCF) $(ALLLF) -o $@ $< $(filter %.a,$^) $(LDLIBS)
+bench-document: $(BUILD)/bench/document
+	$(Q)$<
 install: $(BUILD)/azcryptfs
 	install -D -m 755 $(BUILD)/azcryptfs $(DESTDIR)$(PREFIX)/bin/azcryptfs
 	install -D -m 644 docs/azcryptfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/azcryptfs.1
@@ -172,6 +188,6 @@ help:
 	@echo 'make asan tsan valgrind fuzz lint    checks        make bench   figures as ratios'
 	@echo 'make install PREFIX=/usr/local DESTDIR=            make clean'
 
-.PHONY: all unit contract mount attack interop test demo asan tsan valgrind fuzz fuzz-replay lint bench install clean help FORCE
+.PHONY: all unit contract mount attack interop test demo asan tsan valgrind fuzz fuzz-replay lint bench bench-document bench-documents install clean help FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

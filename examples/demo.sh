@@ -15,6 +15,7 @@ program=$(realpath "$1")
 cd "$(dirname "$0")"
 source=dir:store
 damaged=tampered/2026-11.csv
+documents=dir:documents/store
 unset LC_ALL 2>/dev/null || :
 LANG=C.UTF-8
 export LANG
@@ -76,7 +77,10 @@ expect_failure() {
 copy_keys() {
 	cp keys/* "$work/"
 	chmod 600 "$work"/*.json "$work"/*.pem
-	AZCRYPTFS_KEYS=$work/keys.json
+	mkdir "$work/documents"
+	cp documents/keys/* "$work/documents/"
+	chmod 600 "$work"/documents/*
+	AZCRYPTFS_KEYS="$work/keys.json $work/documents/keys.json"
 	export AZCRYPTFS_KEYS
 }
 
@@ -138,11 +142,35 @@ with_mount() {
 	cd "$OLDPWD"
 }
 
+with_documents() {
+	say "Documents of a Cosmos DB container, as the official JavaScript client sealed them: this is how one is stored."
+	expect "cut -c1-76 documents/store/databases/shop.d/containers/mixed-det.d/documents/*/*.json | grep -m 3 -B 3 '\"b\"'"
+
+	say "Mounted: a directory for each container, a file for each document."
+	expect "azcryptfs mount -o log=$log $documents $mnt"
+	is_mounted || fail "it is not mounted"
+	cd "$mnt/shop"
+	expect "ls" "id-and-pk"
+	expect "ls -la mixed-det mixed-det/items/p1" "all.jsonl"
+	expect "cat mixed-det/items/p1/mix-1.json" '"b": true'
+
+	say "Here the ids and the partition keys are sealed too; their names are plain."
+	expect "find id-and-pk/items -name '*.json'" "id-and-pk/items/"
+
+	say "The whole container as lines, for tools that read streams."
+	expect "wc -l mixed-det/all.jsonl" "4"
+
+	say "One query on a sealed value: which documents have b = true?"
+	expect "find mixed-det/by/b/true -name '*.json'" "mix-1.json"
+	cd "$OLDPWD"
+	unmount_it 2
+}
+
+# unmount_it N: the log tells of N ends by then.
 unmount_it() {
-	say "The end."
 	expect "fusermount3 -u $mnt"
 	tries=0
-	until grep -q 'mount.ended' "$log"; do
+	until [ "$(grep -c 'mount.ended' "$log")" -eq "$1" ]; do
 		tries=$((tries + 1))
 		[ "$tries" -lt 100 ] || fail "the program did not end within 10 seconds"
 		sleep 0.1
@@ -158,6 +186,11 @@ without_mount() {
 	expect "azcryptfs cat '$source/letters/Grüße aus München.txt'" "Liebe Grüße!"
 	say "A range: two lines in the middle of 1,000."
 	expect "azcryptfs cat $source/service.log | dd bs=54 skip=500 count=2 iflag=fullblock status=none" "line 00502"
+	say "Documents of a Cosmos DB container, as the official JavaScript client sealed them."
+	expect "azcryptfs ls -l $documents/shop/mixed-det/items/p1" "mix-1.json"
+	expect "azcryptfs cat $documents/shop/mixed-det/items/p1/mix-1.json" '"b": true'
+	say "One query on a sealed value: which documents have b = true?"
+	expect "azcryptfs ls -R $documents/shop/mixed-det/by/b/true" "mix-1.json"
 	say "Copies of everything; what cannot be opened is told, the rest is there."
 	expect_failure "azcryptfs get -r $source $work/copy" "$damaged"
 	expect "cd $work/copy && sha256sum -c '$PWD/SHA256SUMS'" "from-java/regions-of-65536.bin: OK"
@@ -176,11 +209,12 @@ copy_keys
 reason=$(why_no_mount)
 if [ -z "$reason" ]; then
 	with_mount
+	unmount_it 1
+	with_documents
 else
 	printf '\n!!! NO MOUNT IS POSSIBLE HERE: %s.\n!!! The same is shown by the commands that need none.\n' "$reason"
 	without_mount
 fi
 say "What is known of a file without its key."
 expect "azcryptfs stat --json $source/from-java/regions-of-1000.bin" '"region_length":1000'
-[ -n "$reason" ] || unmount_it
 printf '\ndemo: all as expected%s\n' "${reason:+, WITHOUT A MOUNT: $reason}"
