@@ -12,6 +12,7 @@
 #include "base/num.h"
 
 enum { TOTAL_MIN = 16 << 20, EVICTORS_MAX = 4 };
+static const int64_t BEYOND_NS = 500 * NS_PER_MS;
 
 struct budget {
 	pthread_mutex_t mu;
@@ -119,9 +120,21 @@ wait_locked(struct budget *b)
 	b->waiting--;
 }
 
-int
-budget_take(struct budget *b, uint64_t n, struct deadline d, struct err *e)
+/* Whether somebody may go beyond the limit: one at a time, and not at once. */
+static bool
+beyond_locked(struct budget *b, uint64_t n, int64_t since_ns)
 {
+	if (clock_now_ns() - since_ns < BEYOND_NS || b->used[BUDGET_DATA] > b->limit[BUDGET_DATA])
+		return false;
+	b->used[BUDGET_DATA] += n;
+	return true;
+}
+
+static int
+take(struct budget *b, uint64_t n, bool beyond, struct deadline d, struct err *e)
+{
+	const int64_t since_ns = clock_now_ns();
+
 	if (n > b->limit[BUDGET_DATA])
 		return err_set(e, EFBIG,
 			       "%llu bytes are needed at once, memory= allows %llu for data",
@@ -137,13 +150,25 @@ budget_take(struct budget *b, uint64_t n, struct deadline d, struct err *e)
 			return err_set(e, ETIMEDOUT,
 				       "no memory became free in time (memory= is used up)");
 		mutex_lock(&b->mu);
-		if (try_locked(b, BUDGET_DATA, n)) {
-			mutex_unlock(&b->mu);
-			return 0;
-		}
-		wait_locked(b);
+		ok = try_locked(b, BUDGET_DATA, n) || (beyond && beyond_locked(b, n, since_ns));
+		if (!ok)
+			wait_locked(b);
 		mutex_unlock(&b->mu);
+		if (ok)
+			return 0;
 	}
+}
+
+int
+budget_take(struct budget *b, uint64_t n, struct deadline d, struct err *e)
+{
+	return take(b, n, false, d, e);
+}
+
+int
+budget_take_surely(struct budget *b, uint64_t n, struct deadline d, struct err *e)
+{
+	return take(b, n, true, d, e);
 }
 
 void

@@ -40,6 +40,11 @@ bool budget_try_evict(struct budget *b, uint64_t n) MUST_CHECK;
  * at the deadline.
  */
 int budget_take(struct budget *b, uint64_t n, struct deadline d, struct err *e) MUST_CHECK;
+/*
+ * The same for what others who have memory may be waiting for: after a moment it goes beyond the
+ * limit, if nobody else has.  What is taken must come back without more being taken.
+ */
+int budget_take_surely(struct budget *b, uint64_t n, struct deadline d, struct err *e) MUST_CHECK;
 void budget_give(struct budget *b, enum budget_share share, uint64_t n);
 
 /* Bytes in use and allowed. */

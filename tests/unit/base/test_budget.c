@@ -90,6 +90,25 @@ a_taker_gives_up_at_its_deadline(void **state)
 	budget_give(b, BUDGET_DATA, 12 * MIB);
 }
 
+static void
+one_taker_goes_beyond_the_limit_after_a_moment(void **state)
+{
+	struct err e = { 0 };
+	const int64_t start = clock_now_ns();
+
+	(void)state;
+	assert_true(budget_try(b, BUDGET_DATA, 12 * MIB));
+	assert_int_equal(budget_take_surely(b, 4 * MIB, deadline_in(30 * NS_PER_S), &e), 0);
+	assert_true(clock_now_ns() - start >= 400 * NS_PER_MS);
+	assert_int_equal(budget_used(b, BUDGET_DATA), 16 * MIB);
+	assert_int_equal(budget_take_surely(b, 1, deadline_in(NS_PER_S), &e), -ETIMEDOUT);
+	budget_give(b, BUDGET_DATA, 4 * MIB);
+	err_clear(&e);
+	assert_int_equal(budget_take_surely(b, 1, deadline_in(30 * NS_PER_S), &e), 0);
+	assert_int_equal(budget_take_surely(b, 13 * MIB, deadline_in(NS_PER_S), &e), -EFBIG);
+	budget_give(b, BUDGET_DATA, 12 * MIB + 1);
+}
+
 static void *
 take_one(void *arg)
 {
@@ -231,6 +250,7 @@ main(void)
 		WITH(a_quarter_is_for_metadata_and_the_shares_do_not_mix),
 		WITH(more_than_the_share_can_never_be_taken),
 		WITH(a_taker_gives_up_at_its_deadline),
+		WITH(one_taker_goes_beyond_the_limit_after_a_moment),
 		WITH(a_waiting_taker_gets_what_is_given_back),
 		WITH(a_taker_evicts_as_much_as_it_needs),
 		WITH(a_taker_looks_again_for_something_to_evict),
