@@ -25,6 +25,7 @@
 #include "crypto/mac.h"
 #include "crypto/ossl.h"
 #include "crypto/pkcs7.h"
+#include "crypto/random.h"
 
 enum {
 	BLOCK = PKCS7_BLOCK,
@@ -370,10 +371,23 @@ encrypt(struct cell_worker *w, const struct dek_keys *k, const uint8_t iv[static
 	return good ? 0 : ossl_failed(e, "AES-CBC");
 }
 
+static int
+make_iv(const struct dek_keys *k, enum cell_kind kind, struct span plain, uint8_t iv[static BLOCK],
+	struct err *e)
+{
+	uint8_t mac[SHA256_LEN];
+
+	if (kind == CELL_RANDOMIZED)
+		return random_public((struct room){ iv, BLOCK }, e);
+	hmac_key_mac(&k->iv, plain, mac);
+	memcpy(iv, mac, BLOCK);
+	return 0;
+}
+
 /* The cell of plain into w->sealed. */
 static int
-seal(struct cell_worker *w, const struct dek_keys *k, enum cell_type type, struct span plain,
-     struct err *e)
+seal(struct cell_worker *w, const struct dek_keys *k, enum cell_kind kind, enum cell_type type,
+     struct span plain, struct err *e)
 {
 	const size_t n = BODY_AT + (plain.n / BLOCK + 1) * BLOCK;
 	uint8_t mac[SHA256_LEN], *cell;
@@ -381,11 +395,10 @@ seal(struct cell_worker *w, const struct dek_keys *k, enum cell_type type, struc
 
 	w->sealed.n = 0;
 	r = buf_reserve(&w->sealed, n, &cell, e);
-	if (r != 0)
-		return r;
-	hmac_key_mac(&k->iv, plain, mac);
-	memcpy(cell + IV_AT, mac, BLOCK);
-	r = encrypt(w, k, cell + IV_AT, plain, cell + BODY_AT, e);
+	if (r == 0)
+		r = make_iv(k, kind, plain, cell + IV_AT, e);
+	if (r == 0)
+		r = encrypt(w, k, cell + IV_AT, plain, cell + BODY_AT, e);
 	if (r != 0)
 		return r;
 	mac_in_place(k, cell, n, mac);
@@ -397,8 +410,9 @@ seal(struct cell_worker *w, const struct dek_keys *k, enum cell_type type, struc
 }
 
 int
-cell_seal(struct cell_worker *w, const struct dek_keys *k, const struct cell_value *v,
-	  enum base64_kind alphabet, struct buf *out, struct err *e)
+cell_seal_kind(struct cell_worker *w, const struct dek_keys *k, enum cell_kind kind,
+	       const struct cell_value *v, enum base64_kind alphabet, struct buf *out,
+	       struct err *e)
 {
 	const size_t before = out->n;
 	uint8_t number[NUMBER_LEN];
@@ -406,7 +420,7 @@ cell_seal(struct cell_worker *w, const struct dek_keys *k, const struct cell_val
 	int r = plaintext(v, number, &plain, e);
 
 	if (r == 0)
-		r = seal(w, k, v->type, plain, e);
+		r = seal(w, k, kind, v->type, plain, e);
 	if (r == 0)
 		r = base64_encode(alphabet, buf_span(&w->sealed), out, e);
 	/* The alphabet of URLs commonly goes without padding; the official clients keep it. */
@@ -416,6 +430,13 @@ cell_seal(struct cell_worker *w, const struct dek_keys *k, const struct cell_val
 		out->n = before;
 	OPENSSL_cleanse(number, sizeof(number));
 	return r;
+}
+
+int
+cell_seal(struct cell_worker *w, const struct dek_keys *k, const struct cell_value *v,
+	  enum base64_kind alphabet, struct buf *out, struct err *e)
+{
+	return cell_seal_kind(w, k, CELL_DETERMINISTIC, v, alphabet, out, e);
 }
 
 int

@@ -80,6 +80,11 @@ enum cell_verdict cell_unseal(struct cell_worker *w, const struct dek_keys *k, e
 int cell_seal(struct cell_worker *w, const struct dek_keys *k, const struct cell_value *v,
 	      enum base64_kind alphabet, struct buf *out, struct err *e) MUST_CHECK;
 
+/* The same for either kind; CELL_RANDOMIZED draws the IV. */
+int cell_seal_kind(struct cell_worker *w, const struct dek_keys *k, enum cell_kind kind,
+		   const struct cell_value *v, enum base64_kind alphabet, struct buf *out,
+		   struct err *e) MUST_CHECK;
+
 /* Appends a value as JSON: shortest double, 64-bit integer, escaped string. */
 int cell_print(const struct cell_value *v, struct buf *out, struct err *e) MUST_CHECK;
 

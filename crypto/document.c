@@ -15,24 +15,8 @@
 
 #include "base/num.h"
 #include "crypto/documenthead.h"
+#include "crypto/documentwork.h"
 #include "crypto/mac.h"
-
-enum { POINTER_MAX = 200 }; /* bytes of a path in a sentence */
-
-/* A container that is open below the member that is being read, or the document itself. */
-struct level {
-	struct span name; /* object: of the member; raw */
-	size_t n;	  /* array: elements that have begun */
-	bool array;
-	bool mixed; /* array: its first element is an object or an array */
-};
-
-struct document_worker {
-	struct jsonnames *names;
-	struct cell_worker *cells;
-	struct buf plain;			    /* a string without its escapes */
-	struct level level[JSONSCAN_DEPTH_MAX + 1]; /* by depth */
-};
 
 struct pass {
 	struct document_worker *w;
@@ -122,22 +106,23 @@ malformed(struct pass *p)
 	return err_mark(p->e, "integrity.document", NULL);
 }
 
-/* Where the scan is: "/ssn/a/2", the names as they are written in the text. */
-static void
-pointer_of(const struct pass *p, char out[static POINTER_MAX])
+void
+document_pointer(const struct document_worker *w, const struct jsonscan *scan,
+		 char out[static DOCUMENT_POINTER_MAX])
 {
+	const size_t max = DOCUMENT_POINTER_MAX;
 	size_t n = 0;
 
 	out[0] = '\0';
-	for (unsigned d = 1; d <= p->scan.depth && n < POINTER_MAX; d++) {
-		const struct level *l = &p->w->level[d];
+	for (unsigned d = 1; d <= scan->depth && n < max; d++) {
+		const struct document_level *l = &w->level[d];
 		int len;
 
 		if (l->array)
-			len = snprintf(out + n, POINTER_MAX - n, "/%zu", l->n - 1);
+			len = snprintf(out + n, max - n, "/%zu", l->n - 1);
 		else
-			len = snprintf(out + n, POINTER_MAX - n, "/%.*s",
-				       (int)u64_min(l->name.n, POINTER_MAX), l->name.p);
+			len = snprintf(out + n, max - n, "/%.*s", (int)u64_min(l->name.n, max),
+				       l->name.p);
 		n += (size_t)len;
 	}
 }
@@ -145,9 +130,9 @@ pointer_of(const struct pass *p, char out[static POINTER_MAX])
 static int
 refused(struct pass *p, enum cell_verdict v)
 {
-	char pointer[POINTER_MAX];
+	char pointer[DOCUMENT_POINTER_MAX];
 
-	pointer_of(p, pointer);
+	document_pointer(p->w, &p->scan, pointer);
 	if (v == CELL_FAILED)
 		return err_set(p->e, EIO, "%s: %s", pointer, cell_verdict_text(v));
 	if (v == CELL_NOT_ONE) {
@@ -235,7 +220,7 @@ note_sibling(struct document_head *h, int path, size_t sibling)
 static bool
 may_be_clear(const struct pass *p)
 {
-	const struct level *l = &p->w->level[p->scan.depth];
+	const struct document_level *l = &p->w->level[p->scan.depth];
 
 	switch (p->rules->clear_cells) {
 	case CLEAR_CELLS_SHOW:
@@ -277,20 +262,10 @@ sealed_leaf(struct pass *p, enum jsonscan_token t)
 
 /* ---- the walk ---- */
 
-static void
-begin_element(struct level *l, bool container)
-{
-	if (!l->array)
-		return;
-	if (l->n == 0)
-		l->mixed = container;
-	l->n++;
-}
-
 static int
 scalar(struct pass *p, enum jsonscan_token t)
 {
-	begin_element(&p->w->level[p->scan.depth], false);
+	document_begin_element(&p->w->level[p->scan.depth], false);
 	documenthead_scalar(&p->head, &p->scan, t);
 	if (p->sealed < 0 || t == JSONSCAN_NULL)
 		return 0;
@@ -300,12 +275,12 @@ scalar(struct pass *p, enum jsonscan_token t)
 static int
 container(struct pass *p, enum jsonscan_token t)
 {
-	struct level *l = &p->w->level[p->scan.depth];
+	struct document_level *l = &p->w->level[p->scan.depth];
 
 	if (p->sealed < 0 && !p->watched)
 		return jsonscan_skip(&p->scan) ? 0 : malformed(p);
-	begin_element(l - 1, true);
-	*l = (struct level){ .array = t == JSONSCAN_ARRAY };
+	document_begin_element(l - 1, true);
+	*l = (struct document_level){ .array = t == JSONSCAN_ARRAY };
 	return 0;
 }
 
@@ -339,23 +314,23 @@ value(struct pass *p)
 	return r;
 }
 
-/* The policy path of the name that the scan has returned, -1 = none. */
-static int
-find_path(struct pass *p, int *out)
+int
+document_find_path(struct document_worker *w, const struct container_def *def,
+		   const struct jsonscan *scan, int *out, struct err *e)
 {
-	struct span name = p->scan.token;
+	struct span name = scan->token;
 	int r = 0;
 
 	*out = -1;
-	if (p->rules == NULL || p->rules->def->n_paths == 0)
+	if (def->n_paths == 0)
 		return 0;
-	if (p->scan.escaped) {
-		buf_reset(&p->w->plain);
-		r = jsonscan_unescape(name, &p->w->plain, p->e);
-		name = buf_span(&p->w->plain);
+	if (scan->escaped) {
+		buf_reset(&w->plain);
+		r = jsonscan_unescape(name, &w->plain, e);
+		name = buf_span(&w->plain);
 	}
 	if (r == 0)
-		*out = container_def_find(p->rules->def, name);
+		*out = container_def_find(def, name);
 	return r;
 }
 
@@ -364,14 +339,15 @@ member(struct pass *p)
 {
 	const size_t begin = p->scan.at;
 	bool withheld;
-	int path, r;
+	int path = -1, r = 0;
 
 	if (p->comma_due)
 		p->copied = begin;
 	p->comma_due = false;
 	p->w->level[1].name = p->scan.token;
 	p->watched = documenthead_name(&p->head, &p->scan);
-	r = find_path(p, &path);
+	if (p->rules != NULL)
+		r = document_find_path(p->w, p->rules->def, &p->scan, &path, p->e);
 	if (r < 0)
 		return r;
 	withheld = path >= 0 && p->rules->key[path].keys == NULL;
@@ -398,7 +374,7 @@ walk(struct pass *p)
 		(void)err_set(p->e, EBADMSG, "not a JSON document: no object");
 		return err_mark(p->e, "integrity.document", NULL);
 	}
-	p->w->level[1] = (struct level){ .array = false };
+	p->w->level[1] = (struct document_level){ .array = false };
 	p->copied = p->scan.at;
 	while (r == 0 && (t = jsonscan_next(&p->scan)) == JSONSCAN_NAME)
 		r = member(p);

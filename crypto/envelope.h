@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
 
@@ -64,6 +65,14 @@ int envelope_parse(struct span json, struct envelope *out, struct err *e) MUST_C
 /* A copy that the caller clears.  -ENOMEM. */
 int envelope_copy(const struct envelope *from, struct envelope *out, struct err *e) MUST_CHECK;
 void envelope_clear(struct envelope *env);
+
+/*
+ * Appends the text of the metadata item as the official clients write it for protocol 2.0, without
+ * line breaks and in ASCII; library: the value of EncryptionLibrary.  -EINVAL: not V2, or a key id
+ * that is no UTF-8.
+ */
+int envelope_print(const struct envelope *env, const char *library, struct buf *out,
+		   struct err *e) MUST_CHECK;
 
 /* "2.0", "RSA-OAEP" ...; static strings. */
 const char *protocol_name(enum protocol p);

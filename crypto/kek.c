@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Wrapping and unwrapping with a key of this process: see kek.h.  Reading the
- * keys from PEM and JWK is here too; what an unwrap yields is judged in cek.c.
+ * keys from PEM, JWK and bare numbers is here too; what an unwrap yields is judged in cek.c.
  */
 #include "crypto/kek.h"
 
@@ -10,9 +10,12 @@
 #include <stdlib.h>
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
@@ -24,13 +27,15 @@ enum {
 	PEM_MAX = 65536,
 	RSA_BITS_MIN = 2048,
 	RSA_BITS_MAX = 8192,
+	EXPONENT_MAX = 8,	 /* bytes; OpenSSL takes no larger one with a long modulus */
 	AES_WRAP_EXTRA = 8,	 /* bytes that RFC 3394 adds */
 	AES_WRAP_PLAIN_MIN = 16, /* and the least it takes */
 };
 
 struct kek {
-	EVP_PKEY *rsa; /* or NULL */
-	uint8_t *aes;  /* or NULL; from secret_alloc */
+	EVP_PKEY *rsa;	  /* or NULL */
+	bool public_only; /* rsa has no private half */
+	uint8_t *aes;	  /* or NULL; from secret_alloc */
 	size_t n_aes;
 };
 
@@ -134,6 +139,71 @@ kek_from_jwk(struct span jwk, struct kek **out, struct err *e)
 	return r;
 }
 
+/* A number without its leading zeros. */
+static struct span
+significant(struct span number)
+{
+	while (number.n > 0 && number.p[0] == 0)
+		number = span_of(number.p + 1, number.n - 1);
+	return number;
+}
+
+/* Modulus and exponent are odd, the exponent is at least 3 and not absurd.  How long the modulus
+ * may be is looked at in one place for all keys; here it is bounded. */
+static bool
+may_be_public_key(struct span n, struct span exponent)
+{
+	if (n.n == 0 || n.n > RSA_BITS_MAX / 8 || (n.p[n.n - 1] & 1) == 0)
+		return false;
+	if (exponent.n == 0 || exponent.n > EXPONENT_MAX || (exponent.p[exponent.n - 1] & 1) == 0)
+		return false;
+	return exponent.n > 1 || exponent.p[0] > 1;
+}
+
+/* NULL when OpenSSL does not take the numbers, or has no memory. */
+static EVP_PKEY *
+build_public(struct span n, struct span exponent)
+{
+	BIGNUM *bn_n = BN_bin2bn(n.p, (int)n.n, NULL);
+	BIGNUM *bn_e = BN_bin2bn(exponent.p, (int)exponent.n, NULL);
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	AUTO_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	OSSL_PARAM *params = NULL;
+	EVP_PKEY *rsa = NULL;
+
+	if (bn_n != NULL && bn_e != NULL && bld != NULL && ctx != NULL &&
+	    OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn_n) == 1 &&
+	    OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, bn_e) == 1)
+		params = OSSL_PARAM_BLD_to_param(bld);
+	if (params == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
+	    EVP_PKEY_fromdata(ctx, &rsa, EVP_PKEY_PUBLIC_KEY, params) != 1)
+		rsa = NULL;
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(bld);
+	BN_free(bn_n);
+	BN_free(bn_e);
+	ERR_clear_error();
+	return rsa;
+}
+
+int
+kek_from_rsa_public(struct span n, struct span exponent, struct kek **out, struct err *e)
+{
+	EVP_PKEY *rsa = NULL;
+	int r;
+
+	n = significant(n);
+	exponent = significant(exponent);
+	if (may_be_public_key(n, exponent))
+		rsa = build_public(n, exponent);
+	if (rsa == NULL)
+		return err_set(e, EINVAL, "the numbers are no public RSA key");
+	r = new_rsa_take(rsa, out, e);
+	if (r == 0)
+		(*out)->public_only = true;
+	return r;
+}
+
 void
 kek_free(struct kek *k)
 {
@@ -160,6 +230,20 @@ kek_fits(const struct kek *k, enum wrap_alg alg)
 		return k->n_aes == 32;
 	}
 	return false;
+}
+
+enum wrap_alg
+kek_default_alg(const struct kek *k)
+{
+	switch (k->n_aes) {
+	case 16:
+		return WRAP_A128KW;
+	case 24:
+		return WRAP_A192KW;
+	case 32:
+		return WRAP_A256KW;
+	}
+	return WRAP_RSA_OAEP;
 }
 
 static int
@@ -258,6 +342,10 @@ kek_unwrap(const struct kek *k, enum wrap_alg alg, struct span wrapped, struct r
 	assert(out.n >= CEK_UNWRAPPED_MAX);
 	if (!kek_fits(k, alg))
 		return does_not_fit(alg, e);
+	if (k->public_only) {
+		(void)err_set(e, EACCES, "only the public half of the key is here");
+		return err_mark(e, "policy.kek", NULL);
+	}
 	if (wrap_alg_is_rsa(alg))
 		good = unwrap_rsa(k, alg, wrapped, some, out_n);
 	else

@@ -29,6 +29,16 @@ int kek_from_pem(struct span pem, struct kek **out, struct err *e) MUST_CHECK;
 int kek_from_jwk(struct span jwk, struct kek **out, struct err *e) MUST_CHECK;
 void kek_free(struct kek *k);
 
+/*
+ * The public half of an RSA key, big-endian numbers as a vault gives them: it wraps, and cannot
+ * unwrap (-EACCES).  2,048..8,192 bits; -EINVAL otherwise.
+ */
+int kek_from_rsa_public(struct span n, struct span exponent, struct kek **out,
+			struct err *e) MUST_CHECK;
+
+/* What the key wraps with when nobody says otherwise: RSA-OAEP, or AnnnKW of its size. */
+enum wrap_alg kek_default_alg(const struct kek *k);
+
 /* Whether this key can do alg at all (RSA-OAEP* for RSA, AnnnKW for an AES key of nnn bits). */
 bool kek_fits(const struct kek *k, enum wrap_alg alg);
 

@@ -148,6 +148,14 @@ layout_v2_plain_size(uint64_t region_len, uint64_t stored_size, uint64_t *out, s
 	return 0;
 }
 
+uint64_t
+layout_regions(const struct layout *l)
+{
+	const uint64_t stored = l->region_len + REGION_OVERHEAD;
+
+	return l->stored_size / stored + (l->stored_size % stored != 0);
+}
+
 /* Whole regions side by side. */
 static void
 span_v2(const struct layout *l, uint64_t span, struct span_place *out)

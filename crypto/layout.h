@@ -70,6 +70,9 @@ uint64_t layout_hint_size(enum protocol p, uint64_t region_len, uint64_t stored_
 int layout_v2_plain_size(uint64_t region_len, uint64_t stored_size, uint64_t *out,
 			 struct err *e) MUST_CHECK;
 
+/* V2: how many regions are stored; an empty one counts, where it is stored. */
+uint64_t layout_regions(const struct layout *l);
+
 struct span_place {
 	uint64_t stored_off; /* first byte to fetch */
 	uint64_t stored_len; /* > 0; never reaches past stored_size */

@@ -19,7 +19,8 @@ check_entry(void *arg, const struct store_entry *entry, struct err *e)
 					: entry->etag[0] == '\0')
 		abort();
 	if (entry->envelope.n > STORE_METADATA_MAX || strlen(entry->etag) > STORE_ETAG_MAX ||
-	    entry->size > INT64_MAX)
+	    entry->size > INT64_MAX || entry->bind.n > 256 ||
+	    (entry->bind.p == NULL && entry->bind.n > 0))
 		abort();
 	return 0;
 }
