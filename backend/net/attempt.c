@@ -124,6 +124,37 @@ http_attempt_secret(const struct http_attempt *at)
 	return at->secret;
 }
 
+static struct attempt_header *
+find_header(const struct http_attempt *at, const char *name)
+{
+	for (size_t i = 0; i < at->n; i++)
+		if (strcasecmp(at->header[i].name, name) == 0)
+			/* Constness is that of the attempt, not of what it points to. */
+			return (struct attempt_header *)(uintptr_t)&at->header[i];
+	return NULL;
+}
+
+/* The header, a URL, with the secret in its query. */
+static int
+add_to_header(struct http_attempt *at, const char *name, const char *text, struct err *e)
+{
+	struct attempt_header *h = find_header(at, name);
+	const size_t n = h != NULL ? strlen(h->value) : 0, m = strlen(text);
+	char *value;
+
+	if (h == NULL)
+		return 0;
+	value = malloc(n + 1 + m + 1);
+	if (value == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	memcpy(value, h->value, n);
+	value[n] = strchr(h->value, '?') == NULL ? '?' : '&';
+	memcpy(value + n + 1, text, m + 1);
+	free_wiped(h->value);
+	h->value = value;
+	return 0;
+}
+
 int
 http_attempt_secret_query(struct http_attempt *at, const struct secret_text *s, struct err *e)
 {
@@ -135,16 +166,19 @@ http_attempt_secret_query(struct http_attempt *at, const struct secret_text *s, 
 			return err_set(e, EINVAL,
 				       "a secret for the URL holds bytes that have no place there");
 	r = buf_add_str(&at->url, strchr(at->req->url, '?') == NULL ? "?" : "&", e);
-	return r < 0 ? r : buf_add_str(&at->url, text, e);
+	if (r == 0)
+		r = buf_add_str(&at->url, text, e);
+	if (r == 0 && at->req->url_header != NULL)
+		r = add_to_header(at, at->req->url_header, text, e);
+	return r;
 }
 
 const char *
 http_attempt_get(const struct http_attempt *at, const char *name)
 {
-	for (size_t i = 0; i < at->n; i++)
-		if (strcasecmp(at->header[i].name, name) == 0)
-			return at->header[i].value;
-	return NULL;
+	const struct attempt_header *h = find_header(at, name);
+
+	return h != NULL ? h->value : NULL;
 }
 
 int

@@ -11,12 +11,19 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/select.h>
+
+#include <linux/sockios.h>
 
 #include "backend/net/headers.h"
 #include "backend/net/options.h"
 #include "base/num.h"
 
-enum { STALL_BYTES = 64 /* fewer than this in a stall timeout is as good as nothing */ };
+enum {
+	STALL_BYTES = 64, /* fewer than this in a stall timeout is as good as nothing */
+	STALL_LOOKS = 4	  /* so often within it the kernel is asked what it has yet to send */
+};
 
 struct exchange {
 	struct http_client *c;
@@ -37,6 +44,7 @@ struct exchange {
 	uint64_t moved; /* bytes both ways, for the stall clock */
 	uint64_t moved_mark;
 	int64_t moved_at_ns;
+	int queued; /* bytes that the kernel had yet to send when last looked */
 	char text[CURL_ERROR_SIZE];
 };
 
@@ -244,11 +252,46 @@ poll_ms(const struct exchange *x, int64_t left, int64_t now)
 {
 	int64_t wait = x->moved_at_ns + x->c->stall_timeout_ns - now;
 
+	if (x->req->body.n > 0 && wait > x->c->stall_timeout_ns / STALL_LOOKS)
+		wait = x->c->stall_timeout_ns / STALL_LOOKS;
 	if (left < wait)
 		wait = left;
 	if (wait > NS_PER_S)
 		wait = NS_PER_S;
 	return wait <= 0 ? 0 : (int)((wait + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+/* The socket under way; -1 when there is none, or one that does not fit a set (libcurl names it in
+ * no other way before the transfer is over). */
+static int
+socket_of(const struct exchange *x)
+{
+	fd_set in, out, odd;
+	int fd = -1;
+
+	FD_ZERO(&in);
+	FD_ZERO(&out);
+	FD_ZERO(&odd);
+	return curl_multi_fdset(x->conn->multi, &in, &out, &odd, &fd) == CURLM_OK ? fd : -1;
+}
+
+/*
+ * The last of a body lies in the kernel's buffer, megabytes of it, long after libcurl has given it
+ * away: as long as that drains, bytes move.
+ */
+static void
+note_drained(struct exchange *x, int64_t now)
+{
+	int fd, queued = 0;
+
+	if (x->req->body.n == 0 || now - x->moved_at_ns < x->c->stall_timeout_ns / STALL_LOOKS)
+		return;
+	fd = socket_of(x);
+	if (fd < 0 || ioctl(fd, SIOCOUTQ, &queued) != 0)
+		return;
+	if (queued < x->queued)
+		x->moved_at_ns = now;
+	x->queued = queued;
 }
 
 /* Why the transfer has to end now, though it is not done. */
@@ -279,6 +322,7 @@ drive(struct exchange *x, struct deadline d)
 	for (;;) {
 		int64_t left = deadline_left_ns(d), now = clock_now_ns();
 
+		note_drained(x, now);
 		if (must_end(x, left, now))
 			return CURLE_AGAIN;
 		if (curl_multi_perform(x->conn->multi, &running) != CURLM_OK)

@@ -25,7 +25,7 @@
 enum {
 	HTTP_HEADERS_MAX = 64 << 10,	/* bytes of all response headers */
 	HTTP_ERROR_BODY_MAX = 64 << 10, /* an error's body is read up to here and cut */
-	HTTP_REQUEST_HEADERS_MAX = 32
+	HTTP_REQUEST_HEADERS_MAX = 160	/* 128 items of metadata and all else */
 };
 
 struct http_client; /* opaque */
@@ -67,15 +67,18 @@ struct http_request {
 	const char *url;    /* encoded, without any secret; is logged without its query */
 	struct http_header header[HTTP_REQUEST_HEADERS_MAX]; /* up to the first NULL name; control
 								characters: -EINVAL */
-	struct span body;    /* sent as is, again at each attempt; n == 0: none */
-	bool secret_body;    /* never shown, not even at debug level */
-	uint64_t max_body;   /* ceiling of a successful answer's body in bytes */
-	uint64_t exact_body; /* a successful answer must have exactly so many bytes; 0 = as its
-				Content-Length says */
-	bool direct;	     /* never through a proxy; http to 169.254.0.0/16 is allowed (identity
-				endpoints) */
-	bool idempotent;     /* may be repeated; GET and HEAD always may */
-	bool once;	     /* one attempt only, whatever comes (a probe) */
+	struct span body; /* sent from where it lies, again at each attempt; n == 0: none (PUT,
+			     POST and DELETE then say that it has 0 bytes) */
+	const char *url_header; /* name of a header whose value is a URL of the same account: an
+				   auth that is part of the URL is added there too; NULL = none */
+	bool secret_body;	/* never shown, not even at debug level */
+	uint64_t max_body;	/* ceiling of a successful answer's body in bytes */
+	uint64_t exact_body;	/* a successful answer must have exactly so many bytes; 0 = as its
+				   Content-Length says */
+	bool direct;	 /* never through a proxy; http to 169.254.0.0/16 is allowed (identity
+			    endpoints) */
+	bool idempotent; /* may be repeated; GET and HEAD always may */
+	bool once;	 /* one attempt only, whatever comes (a probe) */
 };
 
 struct http_response {
@@ -86,7 +89,7 @@ struct http_response {
 	uint64_t range_first, range_last, range_total;
 	struct buf error_body; /* of a status >= 300 */
 	char request_id[64];   /* x-ms-request-id, x-ms-activity-id ..., "" */
-	unsigned attempts;
+	unsigned attempts;     /* more than one: an earlier one may have been carried out */
 };
 
 void http_response_init(struct http_response *r);
@@ -145,7 +148,8 @@ int http_attempt_secret_header(struct http_attempt *at, const char *name, const 
 			       const struct secret_text *s, struct err *e) MUST_CHECK;
 /* The secret given last with http_attempt_secret_header; NULL when none was. */
 const struct secret_text *http_attempt_secret(const struct http_attempt *at);
-/* Appends to the query string ("&" or "?" is added); kept out of every log. */
+/* Appends to the query string ("&" or "?" is added), and to that of the header that url_header
+ * names; kept out of every log. */
 int http_attempt_secret_query(struct http_attempt *at, const struct secret_text *s,
 			      struct err *e) MUST_CHECK;
 /* Value of a header set so far, NULL when absent; and iteration over all of them for signing. */

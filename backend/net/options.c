@@ -102,7 +102,7 @@ set_transport(struct settings *s, const struct http_client *c, const struct http
 	SET(s, CURLOPT_TCP_KEEPINTVL, 15L);
 	SET(s, CURLOPT_MAXCONNECTS, 1L);
 	SET(s, CURLOPT_BUFFERSIZE, most >= BIG_BODY ? 256L << 10 : 16L << 10);
-	SET(s, CURLOPT_UPLOAD_BUFFERSIZE, req->body.n >= BIG_BODY ? 256L << 10 : 16L << 10);
+	SET(s, CURLOPT_UPLOAD_BUFFERSIZE, req->body.n >= BIG_BODY ? 64L << 10 : 16L << 10);
 	if (left < connect)
 		connect = left;
 	SET(s, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect / NS_PER_MS) + 1);
@@ -119,8 +119,7 @@ set_request(struct settings *s, const struct http_attempt *at, struct curl_slist
 	SET(s, CURLOPT_HTTPHEADER, lines);
 	if (strcmp(req->method, "HEAD") == 0) {
 		SET(s, CURLOPT_NOBODY, 1L);
-	} else if (req->body.n > 0 || strcmp(req->method, "POST") == 0 ||
-		   strcmp(req->method, "PUT") == 0) {
+	} else if (req->body.n > 0 || strcmp(req->method, "GET") != 0) {
 		SET(s, CURLOPT_POST, 1L);
 		SET(s, CURLOPT_POSTFIELDS, req->body.n > 0 ? (const char *)req->body.p : "");
 		SET(s, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.n);

@@ -9,10 +9,11 @@
 #include <strings.h>
 
 #include "backend/net/accountkey.h"
+#include "backend/net/attempt.h"
 #include "backend/net/httpdate.h"
 #include "backend/net/url.h"
 
-enum { PAIRS_MAX = 64, TO_SIGN_MAX = 64 << 10 };
+enum { PAIRS_MAX = ATTEMPT_HEADERS_MAX, TO_SIGN_MAX = 64 << 10 };
 
 struct sharedkey {
 	struct http_auth base;
@@ -59,11 +60,24 @@ pairs_add(struct pairs *p, const char *name, size_t name_n, const char *value, s
 	return 0;
 }
 
+/* The service's collation: '_' before digits and letters, which bytes have between them. */
+static int
+name_order(const char *a, const char *b)
+{
+	while (*a != '\0' && *a == *b) {
+		a++;
+		b++;
+	}
+	if (*a != *b && (*a == '_' || *b == '_'))
+		return isalnum((unsigned char)*a) ? 1 : isalnum((unsigned char)*b) ? -1 : *a - *b;
+	return (unsigned char)*a - (unsigned char)*b;
+}
+
 static int
 pair_order(const void *a, const void *b)
 {
 	const struct pair *x = a, *y = b;
-	int names = strcmp(x->name, y->name);
+	int names = name_order(x->name, y->name);
 
 	return names != 0 ? names : strcmp(x->value, y->value);
 }

@@ -62,7 +62,14 @@ requests_go_out_as_they_were_given(void **state)
 		  "/p",
 		  "POST /p HTTP/1.1\r\n",
 		  "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}" },
-		{ { .method = "DELETE" }, "/p", "DELETE /p HTTP/1.1\r\n", "\r\n\r\n" },
+		{ { .method = "DELETE" },
+		  "/p",
+		  "DELETE /p HTTP/1.1\r\n",
+		  "Content-Length: 0\r\n\r\n" },
+		{ { .method = "DELETE", .body = { (const uint8_t *)"abc", 3 } },
+		  "/p",
+		  "DELETE /p HTTP/1.1\r\n",
+		  "Content-Length: 3\r\n\r\nabc" },
 	};
 	struct peer *p = peer_start(&(struct peer_config){ PEER_SCRIPT(script) });
 	struct http_client *c = plain_client();

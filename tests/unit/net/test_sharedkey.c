@@ -61,6 +61,21 @@ requests_are_signed_as_the_service_does(void **state)
 		  "/devstoreaccount1/devstoreaccount1/c/"
 		  "a%20b\nblockid:QUE=\ncomp:block\nflag:\nx:1,2",
 		  NULL },
+		{ { .method = "PUT",
+		    .url = HOST "/devstoreaccount1/test1/b%2B?comp=blocklist",
+		    .header = { { "x-ms-version", "2021-12-02" },
+				{ "x-ms-blob-content-type", "t/x" },
+				{ "x-ms-meta-a0", "0" },
+				{ "x-ms-meta-aa", "a" },
+				{ "x-ms-meta-A_b", "_" },
+				{ "x-ms-meta-a", "" },
+				{ "If-None-Match", "*" } },
+		    .body = { (const uint8_t *)"<BlockList></BlockList>", 23 } },
+		  "PUT\n\n\n23\n\n\n\n\n\n*\n\n\nx-ms-blob-content-type:t/x\n"
+		  "x-ms-date:Fri, 20 Nov 2026 00:00:00 GMT\nx-ms-meta-a:\nx-ms-meta-a_b:_\n"
+		  "x-ms-meta-a0:0\nx-ms-meta-aa:a\nx-ms-version:2021-12-02\n"
+		  "/devstoreaccount1/devstoreaccount1/test1/b%2B\ncomp:blocklist",
+		  "l0x1nfEm1++LUY6gQqRZsvOpYzTBX0QRzMYTi61shcU=" },
 	};
 	AUTO_SECRET_TEXT key = text_of(emulator_key);
 	struct http_auth *auth = NULL;
@@ -166,6 +181,37 @@ a_sas_is_appended_as_it_is(void **state)
 	http_auth_free(auth);
 	err_clear(&e);
 	assert_int_equal(sas_auth_new(NULL, NULL, &auth, &e), -EINVAL);
+}
+
+static void
+a_sas_goes_with_the_source_of_a_copy(void **state)
+{
+	const struct http_request req = {
+		.method = "PUT",
+		.url = "https://h/c/to",
+		.header = { { "x-ms-copy-source", "https://h/c/from" }, { "x-ms-other", "o" } },
+		.url_header = "x-ms-copy-source",
+	};
+	struct http_request with_query = req;
+	AUTO_SECRET_TEXT sas = text_of("sv=2021&sig=a%2Bb%3D");
+	struct http_auth *auth = NULL;
+	AUTO_HTTP_ATTEMPT at, again;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(sas_auth_new(sas, NULL, &auth, &e), 0);
+	assert_int_equal(http_attempt_init(&at, &req, &e), 0);
+	assert_int_equal(auth->ops->apply(auth, &at, (struct deadline){ 0 }, &e), 0);
+	assert_string_equal(buf_str(&at.url), "https://h/c/to?sv=2021&sig=a%2Bb%3D");
+	assert_string_equal(http_attempt_get(&at, "x-ms-copy-source"),
+			    "https://h/c/from?sv=2021&sig=a%2Bb%3D");
+	assert_string_equal(http_attempt_get(&at, "x-ms-other"), "o");
+	with_query.header[0].value = "https://h/c/from?snapshot=1";
+	assert_int_equal(http_attempt_init(&again, &with_query, &e), 0);
+	assert_int_equal(auth->ops->apply(auth, &again, (struct deadline){ 0 }, &e), 0);
+	assert_string_equal(http_attempt_get(&again, "x-ms-copy-source"),
+			    "https://h/c/from?snapshot=1&sv=2021&sig=a%2Bb%3D");
+	http_auth_free(auth);
 }
 
 static void
@@ -279,6 +325,7 @@ main(void)
 		cmocka_unit_test_setup(each_attempt_is_signed_anew, use_fake_clock),
 		cmocka_unit_test(a_key_that_is_not_base64_is_refused),
 		cmocka_unit_test(a_sas_is_appended_as_it_is),
+		cmocka_unit_test(a_sas_goes_with_the_source_of_a_copy),
 		cmocka_unit_test(a_renewed_sas_file_is_read_again),
 		cmocka_unit_test(fields_of_a_sas_are_read_but_its_signature_is_not),
 		cmocka_unit_test(values_that_would_break_a_request_are_refused),
