@@ -179,17 +179,56 @@ jwks_claims(struct provider *p, const char *kid)
 }
 
 static int
+no_such_key(struct err *e)
+{
+	(void)err_set(e, EACCES, "no local key has this key id");
+	return err_mark(e, "policy.kek", NULL);
+}
+
+static int
 jwks_unwrap(struct provider *p, const char *kid, enum wrap_alg alg, struct span wrapped,
 	    struct deadline d, struct room out, size_t *out_n, struct err *e)
 {
 	const struct local_key *key = find_key((const struct jwks_provider *)p, kid);
 
 	(void)d; /* nothing here takes time */
-	if (key == NULL) {
-		(void)err_set(e, EACCES, "no local key has this key id");
-		return err_mark(e, "policy.kek", NULL);
-	}
+	if (key == NULL)
+		return no_such_key(e);
 	return kek_unwrap(key->kek, alg, wrapped, out, out_n, e);
+}
+
+/* The caller's key id is the one that readers look for: it goes out as it came in. */
+static int
+wrap_with(const struct local_key *key, enum wrap_alg alg, struct span plain,
+	  struct wrapped_key *out, struct err *e)
+{
+	AUTO_BUF wrapped;
+	int r;
+
+	buf_init(&wrapped, sizeof(out->bytes));
+	if (strlen(key->kid) >= sizeof(out->kid))
+		return err_set(e, EINVAL, "a key id of more than %zu bytes fits no blob",
+			       sizeof(out->kid) - 1);
+	r = kek_wrap(key->kek, alg, plain, &wrapped, e);
+	if (r != 0)
+		return r;
+	(void)snprintf(out->kid, sizeof(out->kid), "%s", key->kid);
+	out->alg = alg;
+	memcpy(out->bytes, wrapped.p, wrapped.n);
+	out->n = wrapped.n;
+	return 0;
+}
+
+static int
+jwks_wrap(struct provider *p, const char *kid, enum wrap_alg alg, struct span plain,
+	  struct deadline d, struct wrapped_key *out, struct err *e)
+{
+	const struct local_key *key = find_key((const struct jwks_provider *)p, kid);
+
+	(void)d;
+	if (key == NULL)
+		return no_such_key(e);
+	return wrap_with(key, alg != 0 ? alg : kek_default_alg(key->kek), plain, out, e);
 }
 
 static void
@@ -209,6 +248,7 @@ static const struct provider_ops jwks_ops = {
 	.name = "jwks",
 	.claims = jwks_claims,
 	.unwrap = jwks_unwrap,
+	.wrap = jwks_wrap,
 	.free = jwks_free,
 };
 

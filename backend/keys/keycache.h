@@ -15,7 +15,7 @@
 #include "crypto/cek.h"
 #include "crypto/mac.h"
 
-struct flight;
+struct unwrapping;
 
 /* Lives in secret_alloc memory; counted by key_ref_get and key_ref_put of keyring.h. */
 struct key_ref {
@@ -28,10 +28,10 @@ enum keycache_state { KEYCACHE_LOADING, KEYCACHE_READY, KEYCACHE_FAILED, KEYCACH
 struct keycache_entry {
 	uint8_t id[SHA256_LEN];
 	enum keycache_state state;
-	int64_t since_ns;      /* READY, FAILED: when it became so */
-	struct flight *flight; /* LOADING: the keyring's, borrowed */
-	struct key_ref *key;   /* READY */
-	struct err *failure;   /* FAILED */
+	int64_t since_ns;	   /* READY, FAILED: when it became so */
+	struct unwrapping *flight; /* LOADING: the keyring's, borrowed */
+	struct key_ref *key;	   /* READY */
+	struct err *failure;	   /* FAILED */
 	LIST_ENTRY(keycache_entry) in_bucket;
 	TAILQ_ENTRY(keycache_entry) by_use; /* READY, FAILED */
 	TAILQ_ENTRY(keycache_entry) by_age; /* READY, FAILED */

@@ -3,8 +3,7 @@
  * The keyring: see keyring.h.
  *
  * One lock guards the map, its lists and the flights; it is never held across
- * a provider's call.  A flight is one unwrap that is under way: the caller
- * that made it leads and asks the provider, all others wait on it.  It
+ * a provider's call.  A flight (flight.h) is one unwrap that is under way.  It
  * outlives its entry, so that an answer nobody keeps (a TTL of 0, a
  * timeout) still reaches those who waited for it.
  *
@@ -17,8 +16,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "backend/keys/flight.h"
 #include "backend/keys/keycache.h"
 #include "backend/keys/wanted.h"
 #include "base/mutex.h"
@@ -29,18 +28,11 @@ enum { MAX_ENTRIES = 16384 };
 
 static const int64_t FAILURE_TTL_NS = 30 * NS_PER_S;
 
-/*
- * Waiting goes in steps: a condition variable cannot wait on the clock of deadlines, which counts
- * suspended time.
- */
-static const int64_t WAIT_STEP_NS = 200 * NS_PER_MS;
-
-struct flight {
-	unsigned refs; /* guarded by mu, as is all of it */
-	bool done;
-	pthread_cond_t landed;
-	struct key_ref *key; /* NULL: see failure */
-	struct err failure;
+/* An unwrap that is under way. */
+struct unwrapping {
+	struct flight flight;
+	unsigned refs;	     /* guarded by mu, as is all of it */
+	struct key_ref *key; /* what came of it; NULL: see flight.failure */
 };
 
 struct keyring {
@@ -55,32 +47,28 @@ struct keyring {
 
 /* ---- flights ---- */
 
-static struct flight *
-flight_new(struct err *e)
+static struct unwrapping *
+unwrapping_new(struct err *e)
 {
-	struct flight *f = calloc(1, sizeof(*f));
-	pthread_condattr_t attr;
+	struct unwrapping *u = calloc(1, sizeof(*u));
 
-	if (f == NULL) {
+	if (u == NULL) {
 		(void)err_set(e, ENOMEM, "no memory for an unwrap");
 		return NULL;
 	}
-	f->refs = 1;
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&f->landed, &attr);
-	(void)pthread_condattr_destroy(&attr);
-	return f;
+	u->refs = 1;
+	flight_init(&u->flight);
+	return u;
 }
 
 static void
-flight_put_locked(struct flight *f)
+unwrapping_put_locked(struct unwrapping *u)
 {
-	if (--f->refs > 0)
+	if (--u->refs > 0)
 		return;
-	key_ref_put(f->key);
-	(void)pthread_cond_destroy(&f->landed);
-	free(f);
+	key_ref_put(u->key);
+	flight_destroy(&u->flight);
+	free(u);
 }
 
 static int
@@ -102,19 +90,6 @@ find_provider(struct keyring *k, const char *kid, struct provider **out, struct 
 /* Where a request stands after a look at the map. */
 enum look { LOOK_DONE, LOOK_WAIT, LOOK_LEAD };
 
-static bool
-is_remembered(int no)
-{
-	return no == EACCES || no == ENOKEY || no == EBADMSG;
-}
-
-/* Failures of one caller's time or connection: the next one may do better. */
-static bool
-is_own_failure(int no)
-{
-	return no == ETIMEDOUT || no == ECANCELED || no == EIO;
-}
-
 static int
 take_ready_locked(struct keyring *k, struct keycache_entry *en, struct key_ref **out)
 {
@@ -133,21 +108,21 @@ take_failure_locked(struct keyring *k, struct keycache_entry *en, struct err *e)
 }
 
 static int
-start_flight_locked(struct keyring *k, const uint8_t id[static SHA256_LEN], struct flight **out,
+start_flight_locked(struct keyring *k, const uint8_t id[static SHA256_LEN], struct unwrapping **out,
 		    struct err *e)
 {
 	struct keycache_entry *en;
-	struct flight *f = flight_new(e);
+	struct unwrapping *u = unwrapping_new(e);
 
-	if (f == NULL)
+	if (u == NULL)
 		return -ENOMEM;
 	en = keycache_insert(&k->cache, id);
 	if (en == NULL) {
-		flight_put_locked(f);
+		unwrapping_put_locked(u);
 		return err_set(e, ENOMEM, "no memory for a key");
 	}
-	en->flight = f;
-	*out = f;
+	en->flight = u;
+	*out = u;
 	return 0;
 }
 
@@ -155,7 +130,7 @@ start_flight_locked(struct keyring *k, const uint8_t id[static SHA256_LEN], stru
  * the caller. */
 static int
 look_locked(struct keyring *k, const uint8_t id[static SHA256_LEN], enum look *look,
-	    struct key_ref **out, struct flight **out_flight, struct err *e)
+	    struct key_ref **out, struct unwrapping **out_flight, struct err *e)
 {
 	struct keycache_entry *en;
 	int r;
@@ -180,69 +155,51 @@ look_locked(struct keyring *k, const uint8_t id[static SHA256_LEN], enum look *l
 	return r;
 }
 
-static struct timespec
-step_end(int64_t left_ns)
-{
-	struct timespec ts;
-	int64_t step = left_ns < WAIT_STEP_NS ? left_ns : WAIT_STEP_NS;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	step += ts.tv_nsec;
-	ts.tv_sec += step / NS_PER_S;
-	ts.tv_nsec = step % NS_PER_S;
-	return ts;
-}
-
-/* Waits for the flight; *again: whoever led it ran out of luck, and this caller has time left to
- * try for itself. */
 static int
-wait_locked(struct keyring *k, struct flight *f, struct deadline d, struct key_ref **out,
+wait_locked(struct keyring *k, struct unwrapping *u, struct deadline d, struct key_ref **out,
 	    bool *again, struct err *e)
 {
-	int64_t left = deadline_left_ns(d);
+	int r = flight_wait_locked(&u->flight, &k->mu, d, again, e);
 
-	while (!f->done && left > 0) {
-		struct timespec until = step_end(left);
+	if (r == 0)
+		*out = key_ref_get(u->key);
+	return r;
+}
 
-		(void)pthread_cond_timedwait(&f->landed, &k->mu, &until);
-		left = deadline_left_ns(d);
-	}
-	if (f->done && f->key != NULL) {
-		*out = key_ref_get(f->key);
-		return 0;
-	}
-	if (!f->done) {
-		(void)err_set(e, ETIMEDOUT, "the key was not unwrapped in time");
-		return err_mark(e, "net.deadline", NULL);
-	}
-	*again = left > 0 && is_own_failure(f->failure.no);
-	*e = f->failure;
-	return -e->no;
+/* keyring_wrap came before the leader, with the key itself: whatever the provider said, this is it.
+ */
+static int
+take_landed_locked(struct unwrapping *u, struct key_ref **out, struct err *e)
+{
+	err_clear(e);
+	*out = key_ref_get(u->key);
+	return 0;
 }
 
 /* Publishes what the leader found: cek, or the failure in *e when that is NULL. */
 static int
-land_locked(struct keyring *k, const uint8_t id[static SHA256_LEN], struct flight *f,
+land_locked(struct keyring *k, const uint8_t id[static SHA256_LEN], struct unwrapping *u,
 	    const struct cek *cek, struct key_ref **out, struct err *e)
 {
-	struct keycache_entry *en = keycache_find(&k->cache, id);
+	struct keycache_entry *en;
 
-	assert(en != NULL && en->state == KEYCACHE_LOADING && en->flight == f);
+	if (u->flight.done)
+		return take_landed_locked(u, out, e);
+	en = keycache_find(&k->cache, id);
+	assert(en != NULL && en->state == KEYCACHE_LOADING && en->flight == u);
 	if (cek != NULL)
-		f->key = keycache_new_ref(&k->cache, cek);
-	if (cek != NULL && f->key == NULL)
+		u->key = keycache_new_ref(&k->cache, cek);
+	if (cek != NULL && u->key == NULL)
 		(void)err_set(e, ENOMEM, "no locked memory left for a key");
-	f->failure = *e;
-	f->done = true;
-	if (f->key != NULL) {
-		*out = key_ref_get(f->key);
-		keycache_keep_key(&k->cache, en, f->key);
-	} else if (is_remembered(e->no)) {
+	flight_land_locked(&u->flight, e);
+	if (u->key != NULL) {
+		*out = key_ref_get(u->key);
+		keycache_keep_key(&k->cache, en, u->key);
+	} else if (flight_is_verdict(e->no)) {
 		keycache_keep_failure(&k->cache, en, e);
 	} else {
 		keycache_remove(&k->cache, en);
 	}
-	(void)pthread_cond_broadcast(&f->landed);
 	return -e->no;
 }
 
@@ -266,8 +223,8 @@ unwrap(struct provider *p, const struct wanted *w, struct deadline d, struct cek
 
 static int
 lead(struct keyring *k, struct provider *p, const struct wanted *w,
-     const uint8_t id[static SHA256_LEN], struct flight *f, struct deadline d, struct key_ref **out,
-     struct err *e)
+     const uint8_t id[static SHA256_LEN], struct unwrapping *u, struct deadline d,
+     struct key_ref **out, struct err *e)
 {
 	AUTO_CEK cek = { 0 };
 	int r = unwrap(p, w, d, &cek, e);
@@ -276,8 +233,8 @@ lead(struct keyring *k, struct provider *p, const struct wanted *w,
 		err_key(e, w->kid);
 	mutex_lock(&k->mu);
 	k->stats.unwraps++;
-	r = land_locked(k, id, f, r == 0 ? &cek : NULL, out, e);
-	flight_put_locked(f);
+	r = land_locked(k, id, u, r == 0 ? &cek : NULL, out, e);
+	unwrapping_put_locked(u);
 	mutex_unlock(&k->mu);
 	return r;
 }
@@ -288,19 +245,19 @@ attempt(struct keyring *k, struct provider *p, const struct wanted *w,
 	const uint8_t id[static SHA256_LEN], struct deadline d, struct key_ref **out, bool *again,
 	struct err *e)
 {
-	struct flight *f = NULL;
+	struct unwrapping *u = NULL;
 	enum look look;
 	int r;
 
 	*again = false;
 	mutex_lock(&k->mu);
-	r = look_locked(k, id, &look, out, &f, e);
+	r = look_locked(k, id, &look, out, &u, e);
 	if (look == LOOK_WAIT) {
-		r = wait_locked(k, f, d, out, again, e);
-		flight_put_locked(f);
+		r = wait_locked(k, u, d, out, again, e);
+		unwrapping_put_locked(u);
 	}
 	mutex_unlock(&k->mu);
-	return look == LOOK_LEAD ? lead(k, p, w, id, f, d, out, e) : r;
+	return look == LOOK_LEAD ? lead(k, p, w, id, u, d, out, e) : r;
 }
 
 static int
@@ -329,19 +286,157 @@ find_key(struct keyring *k, const struct wanted *w, struct deadline d, struct ke
 }
 
 static int
+note_failure(struct keyring *k, const char *kid, struct err *e)
+{
+	err_key(e, kid);
+	mutex_lock(&k->mu);
+	k->stats.failures++;
+	mutex_unlock(&k->mu);
+	return -e->no;
+}
+
+static int
 get_key(struct keyring *k, const struct wanted *w, struct deadline d, struct key_ref **out,
 	struct err *e)
 {
 	int r = find_key(k, w, d, out, e);
 
-	if (r == 0)
+	return r == 0 ? 0 : note_failure(k, w->kid, e);
+}
+
+/* ---- wrapping ---- */
+
+static int
+check_wrap_alg(const struct keyring *k, enum wrap_alg alg, struct err *e)
+{
+	if ((k->algs >> alg & 1) != 0)
 		return 0;
-	err_key(e, w->kid);
-	mutex_lock(&k->mu);
-	k->stats.failures++;
-	mutex_unlock(&k->mu);
+	(void)err_set(e, EACCES, "wrapping with %s is not allowed by kek_alg=", wrap_alg_name(alg));
+	return err_mark(e, "policy.kek_alg",
+			"add the algorithm to kek_alg=, or choose one of those with wrap_alg=");
+}
+
+static int
+wrap(struct keyring *k, const char *kid, enum wrap_alg alg, enum protocol p, const struct cek *cek,
+     struct deadline d, struct wrapped_key *out, struct err *e)
+{
+	uint8_t *plain = secret_alloc(CEK_UNWRAPPED_MAX);
+	struct provider *provider = NULL;
+	size_t n = 0;
+	int r;
+
+	if (plain == NULL)
+		return err_set(e, ENOMEM, "no locked memory left to wrap a key");
+	cek_to_unwrapped(p, cek, plain, &n);
+	r = find_provider(k, kid, &provider, e);
+	if (r == 0)
+		r = provider_wrap(provider, kid, alg, span_of(plain, n), d, out, e);
+	secret_free(plain, CEK_UNWRAPPED_MAX);
 	return r;
 }
+
+static int
+fill_envelope(const struct wrapped_key *w, enum protocol p, struct envelope *out, struct err *e)
+{
+	struct envelope env = { .protocol = p, .alg = w->alg, .n_wrapped = w->n };
+
+	env.kid = strdup(w->kid);
+	env.wrapped = malloc(w->n);
+	if (env.kid == NULL || env.wrapped == NULL) {
+		envelope_clear(&env);
+		return err_set(e, ENOMEM, "no memory for an envelope");
+	}
+	memcpy(env.wrapped, w->bytes, w->n);
+	*out = env;
+	return 0;
+}
+
+/* Makes the key the answer of its entry, whatever that was: nobody knows better than who made it.
+ * A flight for it lands here, before its leader has heard of the provider. */
+static void
+keep_locked(struct keyring *k, const uint8_t id[static SHA256_LEN], struct key_ref *key)
+{
+	static const struct err none;
+	struct keycache_entry *en = keycache_find(&k->cache, id);
+
+	if (en != NULL && en->state != KEYCACHE_LOADING) {
+		keycache_remove(&k->cache, en);
+		en = NULL;
+	}
+	if (en == NULL) {
+		en = keycache_insert(&k->cache, id);
+	} else {
+		en->flight->key = key_ref_get(key);
+		flight_land_locked(&en->flight->flight, &none);
+	}
+	if (en != NULL) /* else no memory: the key is not remembered, which is no failure */
+		keycache_keep_key(&k->cache, en, key);
+}
+
+/* Remembers the key under the id that a reader of the envelope asks for. */
+static int
+remember(struct keyring *k, const struct envelope *env, const struct cek *cek,
+	 struct key_ref **out_ref, struct err *e)
+{
+	const struct wanted w = wanted_cek(env);
+	uint8_t id[SHA256_LEN];
+	struct key_ref *key;
+	int r = wanted_check_length(&w, e); /* what no reader would take is not to be written */
+
+	if (r == 0)
+		r = wanted_id(&w, id, e);
+	if (r != 0)
+		return r;
+	mutex_lock(&k->mu);
+	keycache_expire(&k->cache);
+	key = keycache_new_ref(&k->cache, cek);
+	if (key != NULL)
+		keep_locked(k, id, key);
+	mutex_unlock(&k->mu);
+	if (key == NULL)
+		return err_set(e, ENOMEM, "no locked memory left for a key");
+	if (out_ref != NULL)
+		*out_ref = key;
+	else
+		key_ref_put(key);
+	return 0;
+}
+
+static int
+wrap_and_remember(struct keyring *k, const char *kid, enum wrap_alg alg, enum protocol p,
+		  const struct cek *cek, struct deadline d, struct envelope *out,
+		  struct key_ref **out_ref, struct err *e)
+{
+	AUTO_ENVELOPE env = { 0 };
+	struct wrapped_key wrapped;
+	int r = alg != 0 ? check_wrap_alg(k, alg, e) : 0;
+
+	if (r == 0)
+		r = wrap(k, kid, alg, p, cek, d, &wrapped, e);
+	if (r == 0 && alg == 0)
+		r = check_wrap_alg(k, wrapped.alg, e);
+	if (r == 0)
+		r = fill_envelope(&wrapped, p, &env, e);
+	if (r == 0)
+		r = remember(k, &env, cek, out_ref, e);
+	if (r != 0)
+		return r;
+	*out = env;
+	env = (struct envelope){ 0 };
+	return 0;
+}
+
+int
+keyring_wrap(struct keyring *k, const char *kid, enum wrap_alg alg, enum protocol p,
+	     const struct cek *cek, struct deadline d, struct envelope *out,
+	     struct key_ref **out_ref, struct err *e)
+{
+	int r = wrap_and_remember(k, kid, alg, p, cek, d, out, out_ref, e);
+
+	return r == 0 ? 0 : note_failure(k, kid, e);
+}
+
+/* ---- making one ---- */
 
 int
 keyring_new_take(const struct keyring_config *cfg, struct provider **providers, unsigned n,

@@ -67,6 +67,17 @@ bool keyring_has(struct keyring *k, const struct envelope *env);
 int keyring_dek(struct keyring *k, const char *kid, struct span wrapped, struct deadline d,
 		struct key_ref **out, struct err *e) MUST_CHECK;
 
+/*
+ * Wraps a content key for protocol p under the KEK kid, with alg (0: RSA-OAEP, or AnnnKW of the
+ * key's size).  Fills out->protocol, kid (the versioned one), alg and wrapped; region_len is the
+ * caller's, who clears it.  The key is remembered as if it had been unwrapped: reading back what
+ * was just written asks nobody.  *out_ref: the same key, for the caller to put; NULL = not wanted.
+ * Errors as keyring_cek; e->key is the key id.
+ */
+int keyring_wrap(struct keyring *k, const char *kid, enum wrap_alg alg, enum protocol p,
+		 const struct cek *cek, struct deadline d, struct envelope *out,
+		 struct key_ref **out_ref, struct err *e) MUST_CHECK;
+
 struct keyring_stats {
 	uint64_t hits, unwraps, failures, waited;
 };

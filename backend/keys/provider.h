@@ -21,6 +21,14 @@
 #include "base/span.h"
 #include "crypto/envelope.h"
 
+/* A wrapped content key, and with what. */
+struct wrapped_key {
+	char kid[ENVELOPE_KID_MAX + 1]; /* the version that was really used */
+	enum wrap_alg alg;
+	uint8_t bytes[ENVELOPE_WRAPPED_MAX];
+	size_t n;
+};
+
 struct provider; /* a provider's own struct begins with one */
 
 struct provider_ops {
@@ -29,6 +37,9 @@ struct provider_ops {
 	bool (*claims)(struct provider *p, const char *kid);
 	int (*unwrap)(struct provider *p, const char *kid, enum wrap_alg alg, struct span wrapped,
 		      struct deadline d, struct room out, size_t *out_n, struct err *e);
+	/* alg 0: what suits the key; NULL: this provider cannot wrap. */
+	int (*wrap)(struct provider *p, const char *kid, enum wrap_alg alg, struct span plain,
+		    struct deadline d, struct wrapped_key *out, struct err *e);
 	void (*free)(struct provider *p);
 };
 
@@ -39,6 +50,15 @@ struct provider {
 bool provider_claims(struct provider *p, const char *kid);
 int provider_unwrap(struct provider *p, const char *kid, enum wrap_alg alg, struct span wrapped,
 		    struct deadline d, struct room out, size_t *out_n, struct err *e) MUST_CHECK;
+/*
+ * Wraps plain under the key, which may be named without a version.  A vault's RSA key wraps here,
+ * with its public half, read once in the life of the process (one flight for all who wait); what
+ * cannot be read (403) or is no RSA key is asked to wrap by itself.  Errors as above, and -EACCES
+ * (event "policy.kek_alg") when alg does not fit the key, -ENOKEY when the key may not wrap now
+ * (disabled, expired, not yet valid).
+ */
+int provider_wrap(struct provider *p, const char *kid, enum wrap_alg alg, struct span plain,
+		  struct deadline d, struct wrapped_key *out, struct err *e) MUST_CHECK;
 void provider_free(struct provider *p);
 
 /* ---- the providers ---- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Key Vault and Managed HSM as a key provider: the allow-list, unwrapping,
- * and finding the version that a versionless key id meant.
+ * and finding the version that a versionless key id meant.  How it wraps is in
+ * vaultwrap.h.
  *
  * What is contacted is built from the allow-list's entry and from the checked
  * parts of the key id.
@@ -20,20 +21,17 @@
 #include "backend/keys/provider.h"
 #include "backend/keys/secretjson.h"
 #include "backend/keys/vaultanswer.h"
+#include "backend/keys/vaultask.h"
 #include "backend/keys/vaulthost.h"
+#include "backend/keys/vaultwrap.h"
 #include "backend/net/cloud.h"
-#include "base/base64.h"
 #include "base/mutex.h"
 #include "crypto/cek.h"
 
 enum {
-	URL_MAX = 1024,
-	BODY_MAX = 4096,
 	LIST_PAGES_MAX = 40, /* of 25 versions */
 	REMEMBERED_MAX = 64
 };
-
-static const char API[] = "api-version=7.4";
 
 struct listed { /* an entry of the allow-list, and who serves it */
 	struct vault_entry entry;
@@ -61,19 +59,11 @@ struct vault_provider {
 	size_t n_hosts;
 	struct resource *resources; /* at most n_list */
 	size_t n_resources;
+	struct vaultwrap *wrapping;
 
 	pthread_mutex_t mu; /* guards what follows */
 	struct remembered remembered[REMEMBERED_MAX];
 	unsigned next_remembered;
-};
-
-/* What an unwrap is about. */
-struct question {
-	struct vault_host *host;
-	struct kid kid; /* as asked for */
-	enum wrap_alg alg;
-	struct span wrapped;
-	struct deadline deadline;
 };
 
 /* ---- the allow-list ---- */
@@ -99,7 +89,7 @@ may_hold_aes_keys(const char *host)
 }
 
 static int
-take_question(const struct vault_provider *vp, const char *kid, struct question *q, struct err *e)
+take_question(const struct vault_provider *vp, const char *kid, struct vaultask *q, struct err *e)
 {
 	const struct listed *l = NULL;
 
@@ -111,7 +101,7 @@ take_question(const struct vault_provider *vp, const char *kid, struct question 
 		(void)err_set(e, EACCES, "no vault= entry covers the key id");
 		return err_mark(e, "policy.kek", NULL);
 	}
-	if (!wrap_alg_is_rsa(q->alg) && !may_hold_aes_keys(q->kid.host)) {
+	if (q->alg != 0 && !wrap_alg_is_rsa(q->alg) && !may_hold_aes_keys(q->kid.host)) {
 		(void)err_set(e, EACCES, "%s does not fit a key of this vault",
 			      wrap_alg_name(q->alg));
 		return err_mark(e, "policy.kek_alg", NULL);
@@ -122,48 +112,17 @@ take_question(const struct vault_provider *vp, const char *kid, struct question 
 
 /* ---- one unwrap ---- */
 
+/* Asks one version, "" the current one. */
 static int
-write_body(const struct question *q, struct buf *out, struct err *e)
-{
-	int r = buf_addf(out, e, "{\"alg\":\"%s\",\"value\":\"", wrap_alg_name(q->alg));
-
-	if (r == 0)
-		r = base64_encode(BASE64_URL, q->wrapped, out, e);
-	return r == 0 ? buf_add_str(out, "\"}", e) : r;
-}
-
-static int
-write_unwrap_url(const struct question *q, const char *version, struct buf *out, struct err *e)
-{
-	return buf_addf(out, e, "%s/keys/%s%s%s/unwrapkey?%s", vaulthost_origin(q->host),
-			q->kid.name, version[0] != '\0' ? "/" : "", version, API);
-}
-
-/* Asks one version, "" the current one.  *rejected: the vault knows the key, but these bytes are
- * not of it. */
-static int
-unwrap_with(const struct question *q, const char *version, struct room out, size_t *out_n,
+unwrap_with(const struct vaultask *q, const char *version, struct room out, size_t *out_n,
 	    char *out_version, bool *rejected, struct err *e)
 {
-	AUTO_BUF url, body, answer;
-	struct kid expected = q->kid;
-	int r;
+	struct kid answered = { 0 };
+	int r = vaultask_operate(q, VAULT_UNWRAP, version, out, out_n, &answered, rejected, e);
 
-	buf_init(&url, URL_MAX);
-	buf_init(&body, BODY_MAX);
-	buf_init(&answer, VAULT_ANSWER_MAX);
-	*rejected = false;
-	r = write_unwrap_url(q, version, &url, e);
 	if (r == 0)
-		r = write_body(q, &body, e);
-	if (r != 0)
-		return r;
-	r = vaulthost_call(q->host, buf_str(&url), buf_span(&body), q->deadline, &answer, e);
-	*rejected = r == -EBADMSG;
-	if (r != 0)
-		return r;
-	(void)snprintf(expected.version, sizeof(expected.version), "%s", version);
-	return vaultanswer_unwrap(buf_span(&answer), &expected, out, out_n, out_version, e);
+		memcpy(out_version, answered.version, sizeof(answered.version));
+	return r;
 }
 
 /* ---- versionless ids: which version wrapped it? ---- */
@@ -209,31 +168,26 @@ remember(struct vault_provider *vp, const struct kid *k, const char *version)
 }
 
 static int
-fetch_page(const struct question *q, const char *query, struct vault_versions *all,
+fetch_page(const struct vaultask *q, const char *query, struct vault_versions *all,
 	   struct buf *next, struct err *e)
 {
-	AUTO_BUF url, answer;
+	AUTO_BUF answer;
 	int r;
 
-	buf_init(&url, URL_MAX + VAULT_ANSWER_MAX);
 	buf_init(&answer, VAULT_ANSWER_MAX);
-	r = buf_addf(&url, e, "%s/keys/%s/versions?%s", vaulthost_origin(q->host), q->kid.name,
-		     query);
-	if (r == 0)
-		r = vaulthost_call(q->host, buf_str(&url), span_of(NULL, 0), q->deadline, &answer,
-				   e);
+	r = vaultask_get(q, "/versions", query, &answer, e);
 	return r == 0 ? vaultanswer_versions(buf_span(&answer), &q->kid, all, next, e) : r;
 }
 
 static int
-list_versions(const struct question *q, struct vault_versions *all, struct err *e)
+list_versions(const struct vaultask *q, struct vault_versions *all, struct err *e)
 {
 	AUTO_BUF query, next;
 	int r;
 
 	buf_init(&query, VAULT_ANSWER_MAX);
 	buf_init(&next, VAULT_ANSWER_MAX);
-	r = buf_addf(&query, e, "%s&maxresults=25", API);
+	r = buf_addf(&query, e, "%s&maxresults=25", VAULTASK_API);
 	for (unsigned page = 0; r == 0 && page < LIST_PAGES_MAX; page++) {
 		r = fetch_page(q, buf_str(&query), all, &next, e);
 		buf_reset(&query);
@@ -253,7 +207,7 @@ may_be_another(int r, bool rejected)
 }
 
 static int
-try_versions(const struct question *q, const struct vault_versions *all, struct room out,
+try_versions(const struct vaultask *q, const struct vault_versions *all, struct room out,
 	     size_t *out_n, char *out_version, struct err *e)
 {
 	struct err last = { 0 };
@@ -277,7 +231,7 @@ try_versions(const struct question *q, const struct vault_versions *all, struct 
 
 /* The current version did not fit, or is disabled (*e says so): looks among the older ones. */
 static int
-search_versions(const struct question *q, struct room out, size_t *out_n, char *out_version,
+search_versions(const struct vaultask *q, struct room out, size_t *out_n, char *out_version,
 		struct err *e)
 {
 	const struct err current = *e;
@@ -285,7 +239,7 @@ search_versions(const struct question *q, struct room out, size_t *out_n, char *
 	struct err why = { 0 };
 	int r = list_versions(q, &all, &why);
 
-	if (r == -EACCES || r == -ENOKEY || r == -EBADMSG)
+	if (r == -EPERM || r == -EACCES || r == -ENOKEY || r == -EBADMSG)
 		return err_in(e, "older versions cannot be listed (%.100s)", why.text);
 	if (r != 0) {
 		*e = why;
@@ -307,7 +261,7 @@ is_disabled(const struct err *e)
 }
 
 static int
-unwrap_versionless(struct vault_provider *vp, const struct question *q, struct room out,
+unwrap_versionless(struct vault_provider *vp, const struct vaultask *q, struct room out,
 		   size_t *out_n, struct err *e)
 {
 	char version[KID_VERSION_LEN + 1] = "", used[KID_VERSION_LEN + 1] = "";
@@ -343,7 +297,7 @@ vault_unwrap(struct provider *p, const char *kid, enum wrap_alg alg, struct span
 	     struct deadline d, struct room out, size_t *out_n, struct err *e)
 {
 	struct vault_provider *vp = (struct vault_provider *)p;
-	struct question q = { .alg = alg, .wrapped = wrapped, .deadline = d };
+	struct vaultask q = { .alg = alg, .value = wrapped, .deadline = d };
 	char used[KID_VERSION_LEN + 1];
 	bool rejected;
 	int r = take_question(vp, kid, &q, e);
@@ -355,6 +309,17 @@ vault_unwrap(struct provider *p, const char *kid, enum wrap_alg alg, struct span
 	if (q.kid.version[0] == '\0')
 		return unwrap_versionless(vp, &q, out, out_n, e);
 	return unwrap_with(&q, q.kid.version, out, out_n, used, &rejected, e);
+}
+
+static int
+vault_wrap(struct provider *p, const char *kid, enum wrap_alg alg, struct span plain,
+	   struct deadline d, struct wrapped_key *out, struct err *e)
+{
+	struct vault_provider *vp = (struct vault_provider *)p;
+	struct vaultask q = { .alg = alg, .value = plain, .deadline = d };
+	int r = take_question(vp, kid, &q, e);
+
+	return r == 0 ? vaultwrap_wrap(vp->wrapping, &q, out, e) : r;
 }
 
 /* ---- making one ---- */
@@ -428,6 +393,7 @@ vault_free(struct provider *p)
 		vaulthost_free(vp->hosts[i]);
 	for (size_t i = 0; i < vp->n_resources; i++)
 		token_source_free(vp->resources[i].tokens);
+	vaultwrap_free(vp->wrapping);
 	(void)pthread_mutex_destroy(&vp->mu);
 	free(vp->list);
 	free(vp->hosts);
@@ -439,6 +405,7 @@ static const struct provider_ops vault_ops = {
 	.name = "vault",
 	.claims = vault_claims,
 	.unwrap = vault_unwrap,
+	.wrap = vault_wrap,
 	.free = vault_free,
 };
 
@@ -461,7 +428,9 @@ vault_provider_new(struct http_client *client, const struct identity_env *token_
 	(void)pthread_mutex_init(&vp->mu, NULL);
 	while (entries[n] != NULL)
 		n++;
-	r = read_entries(vp, entries, n, e);
+	r = vaultwrap_new(&vp->wrapping, e);
+	if (r == 0)
+		r = read_entries(vp, entries, n, e);
 	if (r != 0) {
 		vault_free(&vp->base);
 		return r;

@@ -13,8 +13,8 @@
 #include "backend/net/url.h"
 #include "base/base64.h"
 
-static int
-bad_answer(struct err *e, const char *why)
+int
+vaultanswer_bad(struct err *e, const char *why)
 {
 	(void)err_set(e, EBADMSG, "the vault's answer %s", why);
 	return err_mark(e, "integrity.cek", NULL);
@@ -44,10 +44,8 @@ parse_answered_kid(const char *text, struct kid *out)
 	return kid_parse(folded, out, &ignored) == 0;
 }
 
-/* Whether text is the id of the asked key, in some version or, when one was asked for, in that one.
- */
-static bool
-is_key(const char *text, const struct kid *asked, struct kid *out)
+bool
+vaultanswer_is_key(const char *text, const struct kid *asked, struct kid *out)
 {
 	if (!parse_answered_kid(text, out) || out->version[0] == '\0')
 		return false;
@@ -59,23 +57,23 @@ is_key(const char *text, const struct kid *asked, struct kid *out)
 }
 
 int
-vaultanswer_unwrap(struct span json, const struct kid *asked, struct room out, size_t *out_n,
-		   char *out_version, struct err *e)
+vaultanswer_value(struct span json, const struct kid *asked, struct room out, size_t *out_n,
+		  struct kid *answered, struct err *e)
 {
 	AUTO_JSON j = secretjson_object(json);
-	struct kid answered = { 0 };
+	struct kid key = { 0 };
 	const char *value;
 	size_t n = 0;
 
 	if (j == NULL)
-		return bad_answer(e, "is not a JSON object");
-	if (!is_key(secretjson_string(j, "kid"), asked, &answered))
-		return bad_answer(e, "is about another key");
+		return vaultanswer_bad(e, "is not a JSON object");
+	if (!vaultanswer_is_key(secretjson_string(j, "kid"), asked, &key))
+		return vaultanswer_bad(e, "is about another key");
 	value = secretjson_string(j, "value");
 	if (value == NULL || !base64_decode(BASE64_URL, span_str(value), out, &n))
-		return bad_answer(e, "holds no key of a sound length");
+		return vaultanswer_bad(e, "holds no key of a sound length");
 	*out_n = n;
-	memcpy(out_version, answered.version, sizeof(answered.version));
+	*answered = key;
 	return 0;
 }
 
@@ -101,8 +99,8 @@ add_version(const json_t *item, const struct kid *asked, struct vault_versions *
 	struct vault_version v = { 0 };
 	struct kid k = { 0 };
 
-	if (!is_key(secretjson_string(item, "kid"), asked, &k))
-		return bad_answer(e, "lists versions of another key");
+	if (!vaultanswer_is_key(secretjson_string(item, "kid"), asked, &k))
+		return vaultanswer_bad(e, "lists versions of another key");
 	if (!json_is_true(json_object_get(attributes, "enabled")))
 		return 0;
 	memcpy(v.version, k.version, sizeof(v.version));
@@ -124,14 +122,14 @@ take_next(const char *link, const struct kid *asked, struct buf *next_query, str
 	if (link == NULL || link[0] == '\0')
 		return 0;
 	if (url_parse(link, &u, &ignored) != 0 || u.query == NULL)
-		return bad_answer(e, "continues at no sound address");
+		return vaultanswer_bad(e, "continues at no sound address");
 	(void)snprintf(path, sizeof(path), "/keys/%s/versions", asked->name);
 	n = strlen(u.path);
 	if (n > 0 && u.path[n - 1] == '/')
 		u.path[n - 1] = '\0';
 	if (!u.https || strcasecmp(u.host, asked->host) != 0 || u.port != port_of(asked) ||
 	    strcasecmp(u.path, path) != 0)
-		return bad_answer(e, "continues at another address");
+		return vaultanswer_bad(e, "continues at another address");
 	return buf_add_str(next_query, u.query, e);
 }
 
@@ -148,7 +146,7 @@ vaultanswer_versions(struct span json, const struct kid *asked, struct vault_ver
 	key.version[0] = '\0';
 	buf_reset(next_query);
 	if (!json_is_array(list))
-		return bad_answer(e, "is no list of versions");
+		return vaultanswer_bad(e, "is no list of versions");
 	json_array_foreach(list, i, item)
 	{
 		r = add_version(item, &key, all, e);
@@ -188,4 +186,20 @@ vaultanswer_refusal(struct span json, struct vault_refusal *out)
 	out->firewall = strcmp(out->inner, "ForbiddenByFirewall") == 0 ||
 			strcmp(out->code, "ForbiddenByFirewall") == 0 ||
 			speaks_of_address(secretjson_string(error, "message"));
+}
+
+int
+vaultanswer_unusable(const char *code, struct err *e)
+{
+	if (strcmp(code, "KeyDisabled") == 0) {
+		(void)err_set(e, ENOKEY, "the key is disabled in its vault");
+		return err_mark(e, "key.disabled", "enable the key in the vault");
+	}
+	if (strcmp(code, "KeyExpired") == 0)
+		(void)err_set(e, ENOKEY, "the key has expired in its vault");
+	else if (strcmp(code, "KeyNotYetValid") == 0)
+		(void)err_set(e, ENOKEY, "the key is not valid yet in its vault");
+	else
+		return 0;
+	return err_mark(e, "key.expired", "create a new version of the key, or change its dates");
 }

@@ -19,13 +19,21 @@
 enum { VAULT_ANSWER_MAX = 64 << 10, VAULT_VERSIONS_MAX = 16 };
 
 /*
- * The answer to unwrapkey: {"kid":…,"value":base64url}.  -EBADMSG (event "integrity.cek") when it
- * is not that, names another key (host without regard to case, name likewise, version equal when
- * one was asked for) or the value does not fit into out. out_version: the version that did it, at
- * least KID_VERSION_LEN + 1 bytes.
+ * Whether text is the id of the asked key (host and name without regard to case), in some version
+ * or, when one was asked for, in that one.  *out is written in either case.
  */
-int vaultanswer_unwrap(struct span json, const struct kid *asked, struct room out, size_t *out_n,
-		       char *out_version, struct err *e) MUST_CHECK;
+bool vaultanswer_is_key(const char *text, const struct kid *asked, struct kid *out);
+
+/* Records that the answer is not believed; -EBADMSG (event "integrity.cek"). */
+int vaultanswer_bad(struct err *e, const char *why);
+
+/*
+ * The answer to unwrapkey and wrapkey: {"kid":…,"value":base64url}.  -EBADMSG (event
+ * "integrity.cek") when it is not that, names another key or the value does not fit into out.
+ * *answered: the key and the version that did it.
+ */
+int vaultanswer_value(struct span json, const struct kid *asked, struct room out, size_t *out_n,
+		      struct kid *answered, struct err *e) MUST_CHECK;
 
 /* The enabled versions of a key, newest first; of more than VAULT_VERSIONS_MAX, the newest. */
 struct vault_versions {
@@ -51,5 +59,11 @@ struct vault_refusal {
 	bool firewall;	/* the address was refused, not the identity */
 };
 void vaultanswer_refusal(struct span json, struct vault_refusal *out);
+
+/*
+ * The failure of a key in a state that the vault calls KeyDisabled, KeyExpired or KeyNotYetValid:
+ * -ENOKEY (events "key.disabled", "key.expired"); 0 for any other code.
+ */
+int vaultanswer_unusable(const char *code, struct err *e);
 
 #endif

@@ -25,14 +25,25 @@ static const unsigned QUIET_DOUBLINGS = 4;
 static const int64_t REOPEN_JITTER_NS =
 	100 * NS_PER_MS; /* those who waited do not all come back in one instant */
 
-static const char ADVICE_ROLE[] =
-	"grant the role \"Key Vault Crypto User\" on the key (managed HSM: \"Managed HSM "
-	"Crypto User\"), or unwrapKey in the vault's access policy";
+#define ADVICE_ROLE(word)                                                                  \
+	"grant the role \"Key Vault Crypto User\" on the key (managed HSM: \"Managed HSM " \
+	"Crypto User\"), or " word " in the vault's access policy"
+#define ADVICE_OPERATION(word) "allow " word " among the key's permitted operations (key_ops)"
+
+static const struct {
+	const char *may, *role, *permits, *operation;
+} words[] = {
+	[VAULT_UNWRAP] = { "unwrap with", ADVICE_ROLE("unwrapKey"), "to be unwrapped with",
+			   ADVICE_OPERATION("unwrapKey") },
+	[VAULT_WRAP] = { "wrap with", ADVICE_ROLE("wrapKey"), "to be wrapped with",
+			 ADVICE_OPERATION("wrapKey") },
+	[VAULT_READ] = { "read", ADVICE_ROLE("get and list"), "to be read",
+			 ADVICE_OPERATION("get") },
+};
+
 static const char ADVICE_FIREWALL[] =
 	"let this machine's address through the vault's firewall, or use a private "
 	"endpoint";
-static const char ADVICE_OPERATION[] =
-	"allow unwrapKey among the key's permitted operations (key_ops)";
 static const char ADVICE_TENANT[] =
 	"check that the identity is of the vault's tenant: AZURE_TENANT_ID, "
 	"AZURE_AUTHORITY_HOST";
@@ -119,52 +130,61 @@ await_turn(struct vault_host *h, struct deadline d, struct err *e)
 /* ---- what a refusal means ---- */
 
 static int
-refused_403(const struct vault_refusal *why, struct err *e)
+refused_403(enum vault_op op, const struct vault_refusal *why, struct err *e)
 {
 	const char *code = why->inner[0] != '\0' ? why->inner : why->code;
+	int r = vaultanswer_unusable(why->inner, e);
 
-	if (strcmp(why->inner, "KeyDisabled") == 0 || strcmp(why->code, "KeyDisabled") == 0) {
-		(void)err_set(e, ENOKEY, "the key is disabled in its vault");
-		return err_mark(e, "key.disabled", "enable the key in the vault");
-	}
+	if (r == 0)
+		r = vaultanswer_unusable(why->code, e);
+	if (r != 0)
+		return r;
 	if (why->firewall) {
 		(void)err_set(e, EACCES,
 			      "the vault's firewall refuses this machine's address (403 %s)", code);
 		return err_mark(e, "auth.vault", ADVICE_FIREWALL);
 	}
 	if (strcmp(code, "KeyOperationForbidden") == 0) {
-		(void)err_set(e, EACCES, "the key does not permit to be unwrapped with (403 %s)",
+		(void)err_set(e, EACCES, "the key does not permit %s (403 %s)", words[op].permits,
 			      code);
-		return err_mark(e, "auth.vault", ADVICE_OPERATION);
+		return err_mark(e, "auth.vault", words[op].operation);
 	}
-	(void)err_set(e, EACCES, "this identity may not unwrap with the key (403 %s)", code);
-	return err_mark(e, "auth.vault", ADVICE_ROLE);
+	(void)err_set(e, op == VAULT_READ ? EPERM : EACCES,
+		      "this identity may not %s the key (403 %s)", words[op].may, code);
+	return err_mark(e, "auth.vault", words[op].role);
 }
 
 static int
-refused_400(const struct vault_refusal *why, struct err *e)
+refused_400(enum vault_op op, const struct vault_refusal *why, struct err *e)
 {
-	if (strcmp(why->code, "BadParameter") != 0 && strcmp(why->inner, "BadParameter") != 0)
+	bool parameter = strcmp(why->code, "BadParameter") == 0 ||
+			 strcmp(why->inner, "BadParameter") == 0;
+
+	if (!parameter || op == VAULT_READ)
 		return err_set(e, EIO, "the vault answers 400 %s", why->code);
+	if (op == VAULT_WRAP)
+		return err_set(e, EINVAL,
+			       "the vault says that the algorithm is not one of this key (400 "
+			       "BadParameter)");
 	(void)err_set(e, EBADMSG,
 		      "the vault says that the wrapped key is not of this key (400 BadParameter)");
 	return err_mark(e, "integrity.cek", NULL);
 }
 
 static int
-refused(const struct http_response *r, struct err *e)
+refused(enum vault_op op, const struct http_response *r, struct err *e)
 {
 	struct vault_refusal why;
 
 	vaultanswer_refusal(buf_span(&r->error_body), &why);
 	switch (r->status) {
 	case 400:
-		return refused_400(&why, e);
+		return refused_400(op, &why, e);
 	case 401:
 		(void)err_set(e, EACCES, "the vault does not accept the token (401 %s)", why.code);
 		return err_mark(e, "auth.vault", ADVICE_TENANT);
 	case 403:
-		return refused_403(&why, e);
+		return refused_403(op, &why, e);
 	case 404:
 		(void)err_set(e, ENOKEY, "the vault has no such key or version (404 %s)", why.code);
 		return err_mark(e, "key.missing",
@@ -252,7 +272,8 @@ ask_once(struct vault_host *h, const char *url, struct span body, struct deadlin
 		.body = body,
 		.secret_body = true,
 		.max_body = VAULT_ANSWER_MAX,
-		/* An unwrap may well be repeated, but it is done here: see the head of vaulthost.h.
+		/* All of this may well be repeated, but it is done here: see the head of
+		 * vaulthost.h.
 		 */
 		.idempotent = false,
 	};
@@ -331,8 +352,8 @@ ask(struct vault_host *h, const char *url, struct span body, struct deadline d, 
 }
 
 int
-vaulthost_call(struct vault_host *h, const char *url, struct span body, struct deadline d,
-	       struct buf *answer, struct err *e)
+vaulthost_call(struct vault_host *h, enum vault_op op, const char *url, struct span body,
+	       struct deadline d, struct buf *answer, struct err *e)
 {
 	AUTO_HTTP_RESPONSE resp;
 	int r;
@@ -345,7 +366,7 @@ vaulthost_call(struct vault_host *h, const char *url, struct span body, struct d
 	if (r == 0 && resp.status == 401)
 		report_challenge(h, &resp);
 	if (r == 0 && resp.status != 200)
-		r = refused(&resp, e);
+		r = refused(op, &resp, e);
 	if (r != 0 && e->request_id[0] == '\0')
 		err_request(e, resp.request_id);
 	return r;

@@ -28,18 +28,24 @@ void vaulthost_free(struct vault_host *h);
 const char *vaulthost_origin(const struct vault_host *h);
 bool vaulthost_is(const struct vault_host *h, const struct kid *where);
 
+/* What is asked, for the sentences of a refusal. */
+enum vault_op { VAULT_UNWRAP, VAULT_WRAP, VAULT_READ };
+
 /*
  * POSTs body (JSON), or GETs when body.n is 0, and puts a successful answer's bytes into *answer.
  * url begins with the origin.
  *
- *  - -EBADMSG: 400 BadParameter; for an unwrap, these bytes are not of this key (event
+ *  - -EBADMSG: VAULT_UNWRAP, 400 BadParameter: these bytes are not of this key (event
  *    "integrity.cek")
+ *  - -EINVAL: VAULT_WRAP, 400 BadParameter: the algorithm is not one of this key
+ *  - -EPERM: VAULT_READ, 403: the identity may not, whatever else it may
  *  - -EACCES: 401, 403 (event "auth.vault"), each cause with its own sentence and advice
- *  - -ENOKEY: 404 (event "key.missing"), or the key is disabled (event "key.disabled")
+ *  - -ENOKEY: 404 (event "key.missing"), or the key is disabled (event "key.disabled"), expired or
+ *    not yet valid (event "key.expired")
  *  - -ETIMEDOUT: the deadline, or the vault wants quiet for longer than that
  *  - -EIO: anything else
  */
-int vaulthost_call(struct vault_host *h, const char *url, struct span body, struct deadline d,
-		   struct buf *answer, struct err *e) MUST_CHECK;
+int vaulthost_call(struct vault_host *h, enum vault_op op, const char *url, struct span body,
+		   struct deadline d, struct buf *answer, struct err *e) MUST_CHECK;
 
 #endif

@@ -38,7 +38,7 @@ static uint8_t wrapped[] = {
 
 /* ---- subjects ---- */
 
-enum vault_mood { RIGHT_KEY, WRONG_KEY };
+enum vault_mood { RIGHT_KEY, WRONG_KEY, WRAPPING };
 
 struct subject {
 	struct provider *p;
@@ -66,14 +66,15 @@ make_jwks(struct subject *s, enum vault_mood mood)
 	assert_true(fd >= 0);
 	assert_true(dprintf(fd, "{\"keys\":[{\"kid\":\"%s\",\"kty\":\"oct\",\"k\":\"%s\"}]}",
 			    s->kid,
-			    mood == RIGHT_KEY ? "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8"
+			    mood != WRONG_KEY ? "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8"
 					      : "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9PjA") > 0);
 	assert_int_equal(close(fd), 0);
 	assert_int_equal(jwks_provider_new(s->file, &s->p, &e), 0);
 }
 
-static char vault_answer[1000];
+static char vault_answer[1000], shown_key[1000];
 static const struct peer_reply vault_script[] = { { .text = vault_answer } };
+static const struct peer_reply wrap_script[] = { { .text = shown_key }, { .text = vault_answer } };
 
 static const char TOKEN_BODY[] =
 	"{\"access_token\":\"TOKEN1\",\"expires_on\":\"99999999999\",\"expires_in\":\"86400\","
@@ -88,6 +89,22 @@ write_answer(char *out, size_t room, const char *status, const char *body)
 		out, room,
 		"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
 		status, strlen(body), body);
+}
+
+static const char GET_BODY[] = "{\"key\":{\"kid\":\"%s/keys/k/" VERSION
+			       "\",\"kty\":\"oct-HSM\"},\"attributes\":{\"enabled\":true}}";
+static const char WRAP_BODY[] = "{\"kid\":\"%s/keys/k/" VERSION "\",\"value\":\"" WRAPPED_URL "\"}";
+
+/* A vault that shows the key, and then wraps with it. */
+static void
+write_wrap_answers(const char *url)
+{
+	char body[600];
+
+	(void)snprintf(body, sizeof(body), GET_BODY, url);
+	write_answer(shown_key, sizeof(shown_key), "200 OK", body);
+	(void)snprintf(body, sizeof(body), WRAP_BODY, url);
+	write_answer(vault_answer, sizeof(vault_answer), "200 OK", body);
 }
 
 static void
@@ -107,18 +124,24 @@ write_vault_answer(const char *url, enum vault_mood mood)
 static void
 make_vault(struct subject *s, enum vault_mood mood)
 {
-	const struct peer_config vault = { .tls = true,
+	const struct peer_config unwraps = { .tls = true,
+					     .cert = TESTCERT_GOOD,
+					     PEER_SCRIPT(vault_script) };
+	const struct peer_config wraps = { .tls = true,
 					   .cert = TESTCERT_GOOD,
-					   PEER_SCRIPT(vault_script) };
+					   PEER_SCRIPT(wrap_script) };
 	const struct peer_config identity = { .tls = false, PEER_SCRIPT(token_script) };
 	const struct http_config http = { .ca_file = testcert_ca_file() };
 	const char *entries[2] = { NULL, NULL };
 	struct err e = { 0 };
 
 	write_answer(token_answer, sizeof(token_answer), "200 OK", TOKEN_BODY);
-	s->vault = peer_start(&vault);
+	s->vault = peer_start(mood == WRAPPING ? &wraps : &unwraps);
 	s->identity = peer_start(&identity);
-	write_vault_answer(peer_url(s->vault), mood);
+	if (mood == WRAPPING)
+		write_wrap_answers(peer_url(s->vault));
+	else
+		write_vault_answer(peer_url(s->vault), mood);
 	s->env.identity_endpoint = (char *)(uintptr_t)peer_url(s->identity);
 	assert_int_equal(secret_text_new(span_str("header"), &s->env.identity_header, &e), 0);
 	assert_int_equal(http_client_new(&http, &s->client, &e), 0);
@@ -212,6 +235,31 @@ bytes_of_another_key_are_ebadmsg_and_leave_the_length_alone(void **state)
 }
 
 static void
+a_content_key_wraps_to_the_known_answer(void **state)
+{
+	uint8_t plain[40] = "2.0";
+
+	(void)state;
+	for (unsigned b = 0; b < 32; b++)
+		plain[8 + b] = (uint8_t)b;
+	for (size_t i = 0; i < ARRAY_LEN(makers); i++) {
+		struct wrapped_key made;
+		struct err e = { 0 };
+		struct subject s;
+
+		make(&s, &makers[i], WRAPPING);
+		if (provider_wrap(s.p, s.kid, 0, span_of(plain, sizeof(plain)), soon(), &made,
+				  &e) != 0)
+			fail_msg("%s: %s", makers[i].name, e.text);
+		assert_string_equal(made.kid, s.kid);
+		assert_int_equal(made.alg, WRAP_A256KW);
+		assert_int_equal(made.n, sizeof(wrapped));
+		assert_memory_equal(made.bytes, wrapped, sizeof(wrapped));
+		finish(&s, false);
+	}
+}
+
+static void
 only_its_own_keys_are_claimed(void **state)
 {
 	static const char *const strangers[] = { "", "x", "local:kek", "local:kek10",
@@ -220,6 +268,7 @@ only_its_own_keys_are_claimed(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(makers); i++) {
 		uint8_t out[CEK_UNWRAPPED_MAX];
+		struct wrapped_key made;
 		struct subject s;
 		size_t n = 0;
 
@@ -234,6 +283,12 @@ only_its_own_keys_are_claimed(void **state)
 							 (struct room){ out, sizeof(out) }, &n, &e),
 					 -EACCES);
 			assert_string_equal(e.event, "policy.kek");
+			err_clear(&e);
+			assert_int_equal(provider_wrap(s.p, strangers[k], 0, span_of(wrapped, 40),
+						       soon(), &made, &e),
+					 -EACCES);
+			assert_string_equal(e.event, "policy.kek");
+			assert_string_equal(e.key, strangers[k]);
 		}
 		if (s.vault != NULL) {
 			assert_int_equal(peer_connections(s.vault), 0);
@@ -447,6 +502,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_wrapped_comes_back),
 		cmocka_unit_test(bytes_of_another_key_are_ebadmsg_and_leave_the_length_alone),
+		cmocka_unit_test(a_content_key_wraps_to_the_known_answer),
 		cmocka_unit_test(only_its_own_keys_are_claimed),
 		cmocka_unit_test(several_threads_may_ask_at_once),
 		cmocka_unit_test(the_keyring_serves_from_any_of_them),

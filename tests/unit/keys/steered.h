@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,6 +24,12 @@ struct steered {
 	atomic_uint inside;
 	uint8_t plain[CEK_UNWRAPPED_MAX];
 	size_t n_plain;
+	/* What a wrap gives, and what it was given last. */
+	atomic_uint wraps;
+	struct wrapped_key wrapped;
+	uint8_t given[CEK_UNWRAPPED_MAX];
+	size_t n_given;
+	enum wrap_alg given_alg;
 };
 
 static bool
@@ -54,6 +61,26 @@ steered_unwrap(struct provider *p, const char *kid, enum wrap_alg alg, struct sp
 	return 0;
 }
 
+static int
+steered_wrap(struct provider *p, const char *kid, enum wrap_alg alg, struct span plain,
+	     struct deadline d, struct wrapped_key *out, struct err *e)
+{
+	struct steered *s = (struct steered *)p;
+
+	(void)kid;
+	(void)d;
+	atomic_fetch_add(&s->wraps, 1);
+	if (atomic_load(&s->fail) != 0)
+		return err_set(e, atomic_load(&s->fail), "as the test wants");
+	memcpy(s->given, plain.p, plain.n);
+	s->n_given = plain.n;
+	s->given_alg = alg;
+	*out = s->wrapped;
+	if (alg != 0)
+		out->alg = alg;
+	return 0;
+}
+
 static void
 steered_free(struct provider *p)
 {
@@ -64,6 +91,7 @@ static const struct provider_ops steered_ops = {
 	.name = "steered",
 	.claims = steered_claims,
 	.unwrap = steered_unwrap,
+	.wrap = steered_wrap,
 	.free = steered_free,
 };
 
@@ -77,6 +105,10 @@ steer(struct steered *s, const char *prefix)
 	s->prefix = prefix;
 	s->fail_calls = (unsigned)-1;
 	memset(cek.k, 0x77, sizeof(cek.k));
+	memset(s->wrapped.bytes, 0x5a, sizeof(s->wrapped.bytes));
+	(void)snprintf(s->wrapped.kid, sizeof(s->wrapped.kid), "%s/version", prefix);
+	s->wrapped.alg = WRAP_RSA_OAEP;
+	s->wrapped.n = 256;
 	cek_to_unwrapped(PROTOCOL_V2_0, &cek, s->plain, &s->n_plain);
 }
 

@@ -106,7 +106,7 @@ unwrap_within(struct provider *p, const char *kid, const uint8_t *wrapped, struc
 	return 0;
 }
 
-static int
+static inline int
 unwrap_now(struct provider *p, const char *kid, const uint8_t *wrapped, struct err *e)
 {
 	return unwrap_within(p, kid, wrapped, deadline_in(20 * NS_PER_S), e);
