@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/num.h"
+#include "base/timetext.h"
 
 static const struct {
 	const char *element, *header;
@@ -47,6 +48,10 @@ azattr_metadata_key(const char *name)
 		return AZATTR_ENVELOPE;
 	if (strcasecmp(name, "hdi_isfolder") == 0)
 		return AZATTR_FOLDER;
+	if (strcasecmp(name, "azcryptbind") == 0)
+		return AZATTR_BIND;
+	if (strcasecmp(name, "mtime") == 0)
+		return AZATTR_OWN_MTIME;
 	return AZATTR_NONE;
 }
 
@@ -80,17 +85,6 @@ azattr_etag(const char *value, char out[STORE_ETAG_MAX + 1])
 	memcpy(out, value, n);
 	out[n] = '\0';
 	return true;
-}
-
-/* Days since 1970 in the Gregorian calendar; March counts as the first month, so that a leap day
- * comes last. */
-static int64_t
-days_since_1970(int year, int month, int day)
-{
-	const int64_t y = month <= 2 ? year - 1 : year;
-	const int64_t m = month <= 2 ? month + 9 : month - 3;
-
-	return y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719468;
 }
 
 static int
@@ -135,7 +129,7 @@ seconds_of(int year, int month, int day, const char *time, int64_t *out)
 	if (year < 1700 || year > 2200 || month < 1 || month > 12 || day < 1 || day > 31 ||
 	    h > 23 || m > 59 || s > 60)
 		return false;
-	*out = days_since_1970(year, month, day) * 86400 + h * 3600 + m * 60 + s;
+	*out = timetext_days(year, month, day) * 86400 + h * 3600 + m * 60 + s;
 	return true;
 }
 
@@ -181,6 +175,17 @@ set_envelope(struct azattr *a, const char *value, size_t n)
 	return true;
 }
 
+/* Too long is there, and of no use: enough of it is kept to show that. */
+static void
+set_bind(struct azattr *a, const char *value, size_t n)
+{
+	if (a->has_bind)
+		return;
+	a->has_bind = true;
+	a->bind_n = n < sizeof(a->bind) ? n : sizeof(a->bind);
+	memcpy(a->bind, value, a->bind_n);
+}
+
 static void
 set_mtime(struct azattr *a, const char *value)
 {
@@ -222,6 +227,12 @@ azattr_set(struct azattr *a, enum azattr_key key, const char *value, size_t n)
 	case AZATTR_FOLDER:
 		a->folder_marker = strcasecmp(value, "true") == 0;
 		return true;
+	case AZATTR_BIND:
+		set_bind(a, value, n);
+		return true;
+	case AZATTR_OWN_MTIME:
+		a->has_own_mtime |= timetext_parse(value, &a->own_mtime_ns);
+		return true;
 	case AZATTR_NONE:
 		break;
 	}
@@ -241,6 +252,10 @@ azattr_finish(struct azattr *a, struct span name)
 		a->entry.folder = true;
 	if (a->has_envelope)
 		a->entry.envelope = span_of(a->envelope, a->envelope_n);
+	if (a->has_bind)
+		a->entry.bind = span_of(a->bind, a->bind_n);
+	if (a->has_own_mtime)
+		a->entry.mtime_ns = a->own_mtime_ns;
 	return true;
 }
 

@@ -12,6 +12,8 @@
 #include "backend/net/http.h"
 #include "backend/store/store.h"
 
+enum { AZATTR_BIND_MAX = 256 };
+
 enum azattr_key {
 	AZATTR_NONE, /* not one that matters */
 	AZATTR_ETAG,
@@ -23,7 +25,9 @@ enum azattr_key {
 	AZATTR_RESOURCE_TYPE,
 	AZATTR_CPK, /* present at all: encrypted with a customer-provided key */
 	AZATTR_ENVELOPE,
-	AZATTR_FOLDER
+	AZATTR_FOLDER,
+	AZATTR_BIND,
+	AZATTR_OWN_MTIME /* the metadata item, which counts more than AZATTR_MTIME */
 };
 
 /* One blob's attributes and the memory that entry points into; do not copy.  Large: not for the
@@ -34,6 +38,11 @@ struct azattr {
 	bool folder_marker; /* hdi_isfolder; counts for empty blobs only */
 	char etag[STORE_ETAG_MAX + 1];
 	char content_type[256];
+	bool has_own_mtime;
+	int64_t own_mtime_ns;
+	bool has_bind;
+	size_t bind_n;
+	char bind[AZATTR_BIND_MAX];
 	size_t envelope_n;
 	bool has_envelope;
 	char envelope[STORE_METADATA_MAX + 1];
@@ -49,7 +58,8 @@ enum azattr_key azattr_metadata_key(const char *name);
 /*
  * Takes one value of n bytes, NUL-terminated.  false when it cannot be what it says it is (an ETag
  * that is no header text, a size that is no number); an odd date, type or tier is read as
- * "unknown".  The first envelope counts.
+ * "unknown".  The first envelope and the first binding tag count; of a tag that is too long, its
+ * beginning.
  */
 bool azattr_set(struct azattr *a, enum azattr_key key, const char *value, size_t n) MUST_CHECK;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The Azure Blob driver: which request answers which question.  How a blob is
- * read is in azget.c, what a page of a listing says in azlist.c, what a refusal
- * means in azerror.c.
+ * read is in azget.c, how it is written in azwrite.c, what a page of a listing
+ * says in azlist.c, what a refusal means in azerror.c.
  *
  * A name is turned into a place (container, key) first; every entry of a
  * listing is checked against what was asked, and turned back.
@@ -14,90 +14,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "backend/net/url.h"
-#include "backend/store/azerror.h"
-#include "backend/store/azpage.h"
+#include "backend/store/azname.h"
+#include "backend/store/azwrite.h"
+#include "base/utf8.h"
 
 enum {
 	PROBE_ENTRIES = 16,
 	EMPTY_PAGES_MAX = 1000 /* pages without an answer that a probe sits through */
 };
-
-struct azblob {
-	struct store store;
-	struct azroot root;
-	char *url, *prefix; /* what root points to; prefix has a '/' at its end, or is "" or
-			       (single) the whole name */
-	char *container;    /* NULL: the whole account */
-	const char *
-		single; /* the last component of prefix, NULL when this is no single-object store */
-};
-
-static struct azblob *
-of(struct store *s)
-{
-	return (struct azblob *)s; /* store is the first member */
-}
-
-/* ---- names and places */
-
-/* 3 to 63 of a-z 0-9 and '-', or the service's own such as $root: whatever else is asked for does
- * not exist. */
-static bool
-is_container_name(struct span name)
-{
-	size_t i = name.n > 0 && name.p[0] == '$' ? 1 : 0;
-
-	if (name.n < 3 || name.n > 63)
-		return false;
-	for (; i < name.n; i++)
-		if (!(name.p[i] >= 'a' && name.p[i] <= 'z') &&
-		    !(name.p[i] >= '0' && name.p[i] <= '9') && name.p[i] != '-')
-			return false;
-	return true;
-}
-
-/* Names are Unicode with the service: it answers others with errors of all kinds. */
-static bool
-is_utf8(struct span text)
-{
-	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
-
-	for (size_t i = 0; i < text.n;) {
-		const uint8_t c = text.p[i++];
-		const unsigned more = c < 0x80		     ? 0
-				      : c < 0xc0 || c > 0xf4 ? 4
-				      : c < 0xe0	     ? 1
-				      : c < 0xf0	     ? 2
-							     : 3;
-		uint32_t value = c & (0x7fU >> (more > 0 ? more + 1 : 0));
-
-		if (more == 4 || more > text.n - i)
-			return false;
-		for (unsigned k = 0; k < more; k++, i++) {
-			if ((text.p[i] & 0xc0) != 0x80)
-				return false;
-			value = value << 6 | (text.p[i] & 0x3f);
-		}
-		if (value < least[more] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
-			return false;
-	}
-	return true;
-}
-
-static struct azplace
-place_of(const struct azblob *b, struct span name)
-{
-	const uint8_t *slash;
-
-	if (b->container != NULL)
-		return (struct azplace){ span_str(b->container), name };
-	slash = name.n > 0 ? memchr(name.p, '/', name.n) : NULL;
-	if (slash == NULL)
-		return (struct azplace){ { NULL, 0 }, name };
-	return (struct azplace){ span_of(name.p, (size_t)(slash - name.p)),
-				 span_of(slash + 1, name.n - (size_t)(slash - name.p) - 1) };
-}
 
 static int
 no_container(struct err *e)
@@ -106,49 +30,18 @@ no_container(struct err *e)
 	return err_mark(e, "remote.gone", NULL);
 }
 
-static int
-no_blob(struct err *e)
-{
-	(void)err_set(e, ENOENT, "the blob does not exist");
-	return err_mark(e, "remote.gone", NULL);
-}
-
-/* The URL of the object of this name; -ENOENT when there can be none. */
-static int
-blob_url(const struct azblob *b, const char *name, struct buf *url, struct err *e)
-{
-	struct azplace place = place_of(b, span_str(name));
-	int r;
-
-	if (b->single != NULL) {
-		if (strcmp(name, b->single) != 0)
-			return no_blob(e);
-		place.key = span_of(NULL, 0);
-	} else if (place.key.n == 0 || !is_utf8(place.key) || !is_container_name(place.container)) {
-		return no_blob(e);
-	}
-	r = azpage_container_url(&b->root, place.container, url, e);
-	if (r == 0)
-		r = buf_add_str(url, "/", e);
-	if (r == 0)
-		r = url_encode(url, b->prefix, strlen(b->prefix), true, e);
-	if (r == 0 && place.key.n > 0)
-		r = url_encode(url, (const char *)place.key.p, place.key.n, true, e);
-	return r;
-}
-
 /* ---- head, get */
 
 static int
 azblob_head(struct store *s, const char *name, const char *if_none_match,
 	    struct store_list_sink sink, bool *out_same, struct deadline d, struct err *e)
 {
-	struct azblob *b = of(s);
+	struct azname_store *b = azname_of(s);
 	AUTO_BUF url;
 	int r;
 
 	buf_init(&url, AZPAGE_URL_MAX);
-	r = blob_url(b, name, &url, e);
+	r = azname_url(b, name, &url, e);
 	if (r < 0)
 		return r;
 	return azget_head(&b->root.service, buf_str(&url), name, if_none_match, sink, out_same, d,
@@ -159,12 +52,12 @@ static int
 azblob_get(struct store *s, const struct store_get *get, struct store_get_sink sink, bool *out_same,
 	   struct deadline d, struct err *e)
 {
-	struct azblob *b = of(s);
+	struct azname_store *b = azname_of(s);
 	AUTO_BUF url;
 	int r;
 
 	buf_init(&url, AZPAGE_URL_MAX);
-	r = blob_url(b, get->name, &url, e);
+	r = azname_url(b, get->name, &url, e);
 	if (r < 0)
 		return r;
 	return azget_bytes(&b->root.service, buf_str(&url), get, sink, out_same, d, e);
@@ -235,7 +128,7 @@ probe_entry(void *arg, const struct store_entry *entry, struct err *e)
 /* A page's worth of names that begin with the one in question: sorted, so the object comes first,
  * and "NAME/" after "NAME-" and "NAME.". */
 static int
-probe_pages(const struct azblob *b, struct probe *p, struct azplace place, struct deadline d,
+probe_pages(const struct azname_store *b, struct probe *p, struct azplace place, struct deadline d,
 	    struct err *e)
 {
 	AUTO_BUF marker;
@@ -265,7 +158,7 @@ found_below(void *arg, const struct store_entry *entry, struct err *e)
 
 /* For the rare name that has many neighbours between it and "NAME/": is anything there? */
 static int
-probe_below(const struct azblob *b, struct probe *p, struct azplace place, struct deadline d,
+probe_below(const struct azname_store *b, struct probe *p, struct azplace place, struct deadline d,
 	    struct err *e)
 {
 	AUTO_BUF marker, key;
@@ -290,7 +183,7 @@ probe_below(const struct azblob *b, struct probe *p, struct azplace place, struc
 
 /* A container exists when it can be listed. */
 static int
-probe_container(const struct azblob *b, struct probe *p, struct deadline d, struct err *e)
+probe_container(const struct azname_store *b, struct probe *p, struct deadline d, struct err *e)
 {
 	AUTO_BUF marker;
 	struct azpage page = { { p->name, { NULL, 0 } }, true, 1, &marker };
@@ -298,7 +191,7 @@ probe_container(const struct azblob *b, struct probe *p, struct deadline d, stru
 	int r;
 
 	buf_init(&marker, STORE_CURSOR_MAX);
-	if (!is_container_name(p->name))
+	if (!azname_is_container(p->name))
 		return 0;
 	r = azpage_list(&b->root, &page, (struct store_list_sink){ probe_entry, &ignored }, d, e);
 	if (r == -ENOENT) {
@@ -309,14 +202,14 @@ probe_container(const struct azblob *b, struct probe *p, struct deadline d, stru
 }
 
 static int
-probe_by_list(const struct azblob *b, struct probe *p, struct deadline d, struct err *e)
+probe_by_list(const struct azname_store *b, struct probe *p, struct deadline d, struct err *e)
 {
-	struct azplace place = place_of(b, p->name);
+	struct azplace place = azname_place(b, p->name);
 	int r;
 
 	if (place.container.n == 0)
 		return probe_container(b, p, d, e);
-	if (!is_container_name(place.container) || place.key.n == 0 || !is_utf8(place.key))
+	if (!azname_is_container(place.container) || place.key.n == 0 || !utf8_is_valid(place.key))
 		return 0;
 	r = probe_pages(b, p, place, d, e);
 	if (r == 0 && !p->below && !p->passed)
@@ -332,7 +225,7 @@ static int
 azblob_probe(struct store *s, const char *name, struct store_list_sink sink, struct deadline d,
 	     struct err *e)
 {
-	struct azblob *b = of(s);
+	struct azname_store *b = azname_of(s);
 	struct probe p = { .sink = sink, .name = span_str(name) };
 	struct err refused;
 	int r;
@@ -340,7 +233,7 @@ azblob_probe(struct store *s, const char *name, struct store_list_sink sink, str
 	if (!s->listable)
 		return head_if_any(s, name, sink, d, e);
 	r = probe_by_list(b, &p, d, e);
-	if (r != -EACCES || p.object || p.below || place_of(b, p.name).key.n == 0)
+	if (r != -EACCES || p.object || p.below || azname_place(b, p.name).key.n == 0)
 		return r;
 	/* Who may read but not list gets along with names that are known. */
 	refused = *e;
@@ -359,20 +252,20 @@ static int
 list_single(struct store *s, struct span prefix, struct buf *cursor, struct store_list_sink sink,
 	    struct deadline d, struct err *e)
 {
-	const struct span name = span_str(of(s)->single);
+	const struct span name = span_str(azname_of(s)->single);
 
 	buf_reset(cursor);
 	if (prefix.n > name.n || (prefix.n > 0 && memcmp(prefix.p, name.p, prefix.n) != 0))
 		return 0;
-	return head_if_any(s, of(s)->single, sink, d, e);
+	return head_if_any(s, azname_of(s)->single, sink, d, e);
 }
 
 static int
 azblob_list(struct store *s, struct span prefix, bool delimited, unsigned max, struct buf *cursor,
 	    struct store_list_sink sink, struct deadline d, struct err *e)
 {
-	struct azblob *b = of(s);
-	struct azpage page = { place_of(b, prefix), delimited, max, cursor };
+	struct azname_store *b = azname_of(s);
+	struct azpage page = { azname_place(b, prefix), delimited, max, cursor };
 
 	if (b->single != NULL)
 		return list_single(s, prefix, cursor, sink, d, e);
@@ -380,9 +273,9 @@ azblob_list(struct store *s, struct span prefix, bool delimited, unsigned max, s
 		return err_set(
 			e, EOPNOTSUPP,
 			"the blobs of all containers of an account cannot be listed at once");
-	if (page.place.container.n > 0 && !is_container_name(page.place.container))
+	if (page.place.container.n > 0 && !azname_is_container(page.place.container))
 		return no_container(e);
-	if (!is_utf8(prefix)) {
+	if (!utf8_is_valid(prefix)) {
 		buf_reset(cursor);
 		return 0;
 	}
@@ -394,7 +287,7 @@ azblob_list(struct store *s, struct span prefix, bool delimited, unsigned max, s
 static void
 azblob_free(struct store *s)
 {
-	struct azblob *b = of(s);
+	struct azname_store *b = azname_of(s);
 
 	http_auth_free(b->root.service.auth);
 	free(b->url);
@@ -405,6 +298,7 @@ azblob_free(struct store *s)
 
 static const struct store_ops azblob_ops = {
 	.name = "azblob",
+	.write = &azwrite_ops,
 	.list = azblob_list,
 	.probe = azblob_probe,
 	.head = azblob_head,
@@ -420,7 +314,7 @@ check_config(const struct azblob_config *cfg, struct err *e)
 	if (cfg->container == NULL)
 		return has_prefix || cfg->single ? err_set(e, EINVAL, "a prefix needs a container")
 						 : 0;
-	if (!is_container_name(span_str(cfg->container)))
+	if (!azname_is_container(span_str(cfg->container)))
 		return err_set(e, EINVAL, "'%s' is no container's name", cfg->container);
 	if (has_prefix && strlen(cfg->prefix) > STORE_NAME_MAX - 1)
 		return err_set(e, EINVAL, "the prefix is too long");
@@ -430,7 +324,7 @@ check_config(const struct azblob_config *cfg, struct err *e)
 }
 
 static int
-copy_config(struct azblob *b, const struct azblob_config *cfg, struct err *e)
+copy_config(struct azname_store *b, const struct azblob_config *cfg, struct err *e)
 {
 	const char *prefix = cfg->prefix != NULL ? cfg->prefix : "", *slash;
 	size_t n = strlen(cfg->service);
@@ -463,7 +357,7 @@ int
 azblob_store_open_take(const struct azblob_config *cfg, struct http_client *client,
 		       struct http_auth *auth, struct store **out, struct err *e)
 {
-	struct azblob *b = calloc(1, sizeof(*b));
+	struct azname_store *b = calloc(1, sizeof(*b));
 	int r;
 
 	if (b == NULL) {

@@ -72,7 +72,8 @@ static const struct meaning meanings[] = {
 	{ "LeaseAlreadyPresent", EBUSY, "the blob is leased", "remote.leased", NULL },
 	{ "PendingCopyOperation", EBUSY, "a copy to this blob is under way", "remote.leased",
 	  NULL },
-	{ "SnapshotsPresent", EBUSY, "the blob has snapshots", "remote.leased", NULL },
+	{ "SnapshotsPresent", EBUSY, "the blob has snapshots", "remote.leased",
+	  "delete its snapshots first" },
 	{ "BlobAlreadyExists", EEXIST, "the blob exists already", NULL, NULL },
 	{ "ContainerAlreadyExists", EEXIST, "the container exists already", NULL, NULL },
 	{ "PathAlreadyExists", EEXIST, "the path exists already", NULL, NULL },
@@ -93,11 +94,32 @@ static const struct meaning meanings[] = {
 	{ "BlockCountExceedsLimit", EFBIG, "too many blocks", NULL, NULL },
 	{ "BlockListTooLong", EFBIG, "too many blocks", NULL, NULL },
 	{ "MetadataTooLarge", E2BIG, "the metadata is too large", NULL, NULL },
-	{ "InvalidBlobType", EINVAL, "the blob is not of the type for that", NULL, NULL },
+	{ "InvalidMetadata", EINVAL, "the service cannot have such metadata", NULL, NULL },
+	{ "EmptyMetadataKey", EINVAL, "a metadata item needs a name", NULL, NULL },
+	{ "InvalidBlobType", EOPNOTSUPP, "a page blob or append blob is there",
+	  "remote.unsupported", "remove it first: only block blobs are written" },
 	{ "InvalidRange", EIO, "the blob does not reach that far", "net.protocol", NULL },
 	{ "OutOfRangeInput", ENOENT, "the service knows no such name", "remote.gone", NULL },
 	{ "InvalidResourceName", ENOENT, "the service knows no such name", "remote.gone", NULL },
 	{ "InvalidUri", ENOENT, "the service knows no such name", "remote.gone", NULL },
+};
+
+/* Where writing gives a code another meaning, or none but writing is answered so. */
+static const struct meaning write_meanings[] = {
+	{ "TargetConditionNotMet", ESTALE, "the blob has been changed", "remote.changed", NULL },
+	{ "SourceConditionNotMet", ESTALE, "the blob has been changed", "remote.changed", NULL },
+	{ "AuthorizationPermissionMismatch", EACCES, "this identity may not write there",
+	  "auth.storage",
+	  "assign the role Storage Blob Data Contributor; for a SAS, grant the permissions r, l, "
+	  "c, w and d" },
+	{ "OutOfRangeInput", EINVAL, "the service cannot have such a name", NULL, NULL },
+	{ "InvalidResourceName", EINVAL, "the service cannot have such a name", NULL, NULL },
+	{ "InvalidUri", EINVAL, "the service cannot have such a name", NULL, NULL },
+	{ "InvalidBlobOrBlock", EBUSY, "another program's unfinished upload is in the way",
+	  "remote.leased",
+	  "it is gone after a week, or when a small file is written under that name" },
+	{ "InvalidBlockList", EIO, "the blocks of this upload are gone", "remote.changed",
+	  "somebody else has written the blob meanwhile: try again" },
 };
 
 /* Where there is no code, or one that is not known. */
@@ -274,18 +296,55 @@ explain_authentication(const struct http_response *r, char *out, size_t n)
 		(void)snprintf(out, n, "; the SAS has expired or is not valid yet");
 }
 
-int
-azerror_set(const struct http_response *r, struct err *e)
+/* Records what it means. */
+static int
+set(const struct http_response *r, const char *code, const struct meaning *m, struct err *e)
 {
-	char code[AZERROR_CODE_MAX + 1], why[96] = "";
-	const struct meaning *m;
+	char why[96] = "";
 
-	azerror_code(r, code);
-	m = find_meaning(r->status, code);
 	if (strcmp(code, "AuthenticationFailed") == 0)
 		explain_authentication(r, why, sizeof(why));
 	(void)err_set(e, m->no, "%s%s (HTTP %d%s%s)", m->text, why, r->status,
 		      code[0] != '\0' ? " " : "", code);
 	err_request(e, r->request_id);
 	return err_mark(e, m->event, m->advice);
+}
+
+int
+azerror_set(const struct http_response *r, struct err *e)
+{
+	char code[AZERROR_CODE_MAX + 1];
+
+	azerror_code(r, code);
+	return set(r, code, find_meaning(r->status, code), e);
+}
+
+static const struct meaning *
+find_write_meaning(int status, const char *code)
+{
+	for (size_t i = 0; i < ARRAY_LEN(write_meanings); i++)
+		if (strcmp(code, write_meanings[i].code) == 0)
+			return &write_meanings[i];
+	return find_meaning(status, code);
+}
+
+int
+azerror_set_write(const struct http_response *r, struct store_condition c, struct err *e)
+{
+	static const struct meaning exists = { NULL, EEXIST, "a blob of that name is there", NULL,
+					       NULL };
+	static const struct meaning gone = { NULL, ESTALE, "the blob is not there any more",
+					     "remote.changed", NULL };
+	char code[AZERROR_CODE_MAX + 1];
+	const struct meaning *m;
+
+	azerror_code(r, code);
+	m = find_write_meaning(r->status, code);
+	if (c.absent && r->status == 412 && m->no == ESTALE &&
+	    strcmp(code, "SourceConditionNotMet") != 0)
+		m = &exists;
+	else if (c.if_match != NULL && m->no == ENOENT && strstr(code, "Container") == NULL &&
+		 strstr(code, "Filesystem") == NULL)
+		m = &gone;
+	return set(r, code, m, e);
 }

@@ -7,6 +7,7 @@
 #define BACKEND_STORE_AZERROR_H
 
 #include "backend/net/http.h"
+#include "backend/store/storewrite.h"
 #include "base/err.h"
 
 /*
@@ -15,6 +16,12 @@
  * wrote is not repeated: it may quote signatures.
  */
 int azerror_set(const struct http_response *r, struct err *e);
+
+/*
+ * The same for a write with condition c.  What a reader is told otherwise: a condition that does
+ * not hold is -EEXIST or -ESTALE, none to be replaced -ESTALE, a name that cannot be -EINVAL.
+ */
+int azerror_set_write(const struct http_response *r, struct store_condition c, struct err *e);
 
 /* The service's code, such as "BlobNotFound", "" when it gave none. */
 enum { AZERROR_CODE_MAX = 63 };

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The dir: driver: see dir.h.
- *
- * A metadata file names a content file that is never written again, and both
- * are replaced by a new pair, the metadata last and by rename.  So whoever has
- * read a metadata file and opened the content that it names holds one version,
- * whatever happens meanwhile.
- */
+/* The dir: driver, what reads and what opens: see dir.h. */
 #include "backend/store/dir.h"
 
 #include <errno.h>
@@ -17,52 +10,10 @@
 
 #include "backend/store/dirlist.h"
 #include "backend/store/dirmarker.h"
-#include "backend/store/dirplace.h"
+#include "backend/store/dirstore.h"
+#include "backend/store/dirwrite.h"
 
-enum {
-	PIECE = 256 << 10,
-	REPLACED_MAX = 16, /* times that an object may be replaced while it is being opened */
-};
-
-struct dir_store {
-	struct store store;
-	int objects;
-	char *prefix; /* "" or with a '/' at its end */
-};
-
-static struct dir_store *
-of(struct store *s)
-{
-	return (struct dir_store *)s; /* store is the first member */
-}
-
-/* The name as the directory has it. */
-static int
-whole_name(const struct dir_store *ds, struct span name, struct buf *out, struct err *e)
-{
-	int r;
-
-	buf_init(out, 2 * STORE_NAME_MAX + 1);
-	r = buf_add_str(out, ds->prefix, e);
-	return r < 0 ? r : buf_add(out, name.p, name.n, e);
-}
-
-/* The entry of an object; its place stays open for its content. */
-static int
-find(const struct dir_store *ds, const char *name, struct dirplace *place, struct dirmeta *meta,
-     struct err *e)
-{
-	AUTO_BUF whole;
-	int r = whole_name(ds, span_str(name), &whole, e);
-
-	if (r == 0)
-		r = dirplace_of_name(ds->objects, buf_span(&whole), place, e);
-	if (r == 0)
-		r = dirplace_read(place, buf_span(&whole), meta, e);
-	if (r == 0)
-		meta->entry.name = span_str(name);
-	return r;
-}
+enum { PIECE = 256 << 10 };
 
 static bool
 is_same(const struct dirmeta *meta, const char *if_none_match)
@@ -76,13 +27,13 @@ static int
 dir_list(struct store *s, struct span prefix, bool delimited, unsigned max, struct buf *cursor,
 	 struct store_list_sink sink, struct deadline d, struct err *e)
 {
-	struct dir_store *ds = of(s);
+	struct dir_store *ds = dirstore_of(s);
 	struct dirlist_request req = { .objects = ds->objects,
 				       .drop = strlen(ds->prefix),
 				       .delimited = delimited,
 				       .max = max };
 	AUTO_BUF whole;
-	int r = whole_name(ds, prefix, &whole, e);
+	int r = dirstore_name(ds, prefix, &whole, e);
 
 	if (r < 0)
 		return r;
@@ -96,7 +47,7 @@ dir_head(struct store *s, const char *name, const char *if_none_match, struct st
 {
 	AUTO_DIRPLACE place = DIRPLACE_NONE;
 	AUTO_DIRMETA meta = { .json = NULL };
-	int r = find(of(s), name, &place, &meta, e);
+	int r = dirstore_find(dirstore_of(s), name, &place, &meta, e);
 
 	(void)d;
 	if (r < 0)
@@ -112,7 +63,7 @@ probe_below(const struct dir_store *ds, const char *name, struct store_list_sink
 	struct store_entry entry = { .kind = STORE_PREFIX, .etag = "", .content_type = "" };
 	AUTO_BUF whole;
 	bool any = false;
-	int fd, r = whole_name(ds, span_str(name), &whole, e);
+	int fd, r = dirstore_name(ds, span_str(name), &whole, e);
 
 	if (r == 0)
 		r = buf_add_str(&whole, "/", e);
@@ -140,7 +91,7 @@ dir_probe(struct store *s, const char *name, struct store_list_sink sink, struct
 	err_clear(e);
 	if (strlen(name) == STORE_NAME_MAX)
 		return 0;
-	r = probe_below(of(s), name, sink, e);
+	r = probe_below(dirstore_of(s), name, sink, e);
 	if (r != -ENOENT)
 		return r;
 	err_clear(e);
@@ -161,32 +112,6 @@ check_content(int fd, const struct dirmeta *meta, struct err *e)
 			       meta->content, (long long)st.st_size,
 			       (unsigned long long)meta->entry.size);
 	return 0;
-}
-
-/* Content that is gone although its metadata file has stayed the same is lost. */
-static int
-open_version(const struct dir_store *ds, const char *name, struct dirmeta *meta, int *out_fd,
-	     struct err *e)
-{
-	char tried[DIRNAME_PIECE_MAX + 32] = "";
-	int r;
-
-	for (unsigned i = 0; i < REPLACED_MAX; i++) {
-		AUTO_DIRPLACE place = DIRPLACE_NONE;
-
-		dirmeta_clear(meta);
-		r = find(ds, name, &place, meta, e);
-		if (r < 0)
-			return r;
-		r = dirplace_openat(place.fd, meta->content, "", false, out_fd, e);
-		if (r != -ENOENT)
-			return r;
-		err_clear(e);
-		if (strcmp(tried, meta->content) == 0)
-			return err_set(e, EIO, "the content file '%s' is missing", meta->content);
-		(void)snprintf(tried, sizeof(tried), "%s", meta->content);
-	}
-	return err_set(e, EIO, "the object is being replaced all the time");
 }
 
 static int
@@ -253,14 +178,13 @@ dir_get(struct store *s, const struct store_get *get, struct store_get_sink sink
 	struct deadline d, struct err *e)
 {
 	AUTO_DIRMETA meta = { .json = NULL };
-	int fd, r = open_version(of(s), get->name, &meta, &fd, e);
+	int fd, r = dirstore_open_version(dirstore_of(s), get->name, &meta, &fd, e);
 
 	if (r < 0)
 		return r;
 	*out_same = is_same(&meta, get->if_none_match);
 	if (get->if_match != NULL && strcmp(meta.entry.etag, get->if_match) != 0) {
-		(void)err_set(e, ESTALE, "the object has been changed");
-		r = err_mark(e, "remote.changed", NULL);
+		r = dirstore_changed(e);
 	} else if (!*out_same) {
 		r = send_version(fd, &meta, get, sink, d, e);
 	}
@@ -273,8 +197,9 @@ dir_get(struct store *s, const struct store_get *get, struct store_get_sink sink
 static void
 dir_free(struct store *s)
 {
-	struct dir_store *ds = of(s);
+	struct dir_store *ds = dirstore_of(s);
 
+	diruploads_clear(&ds->uploads, ds->objects);
 	if (ds->objects >= 0)
 		(void)close(ds->objects);
 	free(ds->prefix);
@@ -283,6 +208,7 @@ dir_free(struct store *s)
 
 static const struct store_ops dir_ops = {
 	.name = "dir",
+	.write = &dirwrite_ops,
 	.list = dir_list,
 	.probe = dir_probe,
 	.head = dir_head,
@@ -302,6 +228,7 @@ dir_store_open(const char *path, const char *prefix, struct store **out, struct 
 	if (ds == NULL)
 		return err_set(e, ENOMEM, "out of memory");
 	ds->objects = -1;
+	diruploads_init(&ds->uploads);
 	ds->store.ops = &dir_ops;
 	ds->store.listable = true;
 	(void)snprintf(ds->store.label, sizeof(ds->store.label), "%s%s%s", path,

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "backend/store/azattr.h"
+#include "base/timetext.h"
 
 enum { DEPTH_MAX = 8, CONTENT_DIGITS = 16 };
 
@@ -131,11 +132,27 @@ take_attributes(struct dirmeta *m, struct err *e)
 	return 0;
 }
 
+/* The first envelope and the first binding tag count. */
+static void
+take_item(struct store_entry *entry, enum azattr_key key, const json_t *value)
+{
+	const char *text = json_string_value(value);
+	const struct span bytes = span_of(text, json_string_length(value));
+
+	if (key == AZATTR_ENVELOPE && entry->envelope.p == NULL)
+		entry->envelope = bytes;
+	else if (key == AZATTR_BIND && entry->bind.p == NULL)
+		entry->bind = bytes;
+	else if (key == AZATTR_FOLDER)
+		entry->folder = entry->size == 0 && strcasecmp(text, "true") == 0;
+	else if (key == AZATTR_OWN_MTIME && !timetext_parse(text, &entry->mtime_ns))
+		return; /* the date of the file stands */
+}
+
 static int
 take_metadata(struct dirmeta *m, struct err *e)
 {
 	json_t *metadata = json_object_get(m->json, "metadata"), *value;
-	struct store_entry *entry = &m->entry;
 	const char *key;
 
 	if (metadata != NULL && !json_is_object(metadata))
@@ -144,12 +161,7 @@ take_metadata(struct dirmeta *m, struct err *e)
 	{
 		if (!json_is_string(value) || json_string_length(value) > STORE_METADATA_MAX)
 			return bad(e, "a metadata item that is no text, or too long");
-		if (azattr_metadata_key(key) == AZATTR_ENVELOPE && entry->envelope.p == NULL)
-			entry->envelope = span_of(json_string_value(value),
-						  json_string_length(value));
-		if (azattr_metadata_key(key) == AZATTR_FOLDER)
-			entry->folder = entry->size == 0 &&
-					strcasecmp(json_string_value(value), "true") == 0;
+		take_item(&m->entry, azattr_metadata_key(key), value);
 	}
 	return 0;
 }
@@ -185,4 +197,104 @@ dirmeta_clear(struct dirmeta *m)
 {
 	json_decref(m->json);
 	m->json = NULL;
+}
+
+/* ---- properties */
+
+static const char *const property_members[STORE_PROPERTIES_N] = {
+	[STORE_CONTENT_TYPE] = "content_type",
+	[STORE_CONTENT_ENCODING] = "content_encoding",
+	[STORE_CONTENT_LANGUAGE] = "content_language",
+	[STORE_CONTENT_DISPOSITION] = "content_disposition",
+	[STORE_CACHE_CONTROL] = "cache_control",
+};
+
+int
+dirmeta_properties(const struct dirmeta *m, struct store_properties *out, struct err *e)
+{
+	json_t *value;
+	const char *key;
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < STORE_PROPERTIES_N; i++) {
+		const char *text = json_string_value(json_object_get(m->json, property_members[i]));
+
+		if (text != NULL && text[0] != '\0')
+			r = store_property_set(out, (enum store_property)i, text, e);
+	}
+	json_object_foreach(json_object_get(m->json, "metadata"), key, value)
+	{
+		if (r == 0 && store_meta_get(out, key) == NULL)
+			r = store_meta_set(out, key, json_string_value(value), e);
+	}
+	return r;
+}
+
+/* ---- a new metadata file */
+
+static json_t *
+metadata_of(const struct store_properties *p)
+{
+	json_t *metadata = json_object();
+
+	for (size_t i = 0; i < p->n_meta; i++)
+		if (json_object_set_new(metadata, p->meta[i].name, json_string(p->meta[i].value)) <
+		    0) {
+			json_decref(metadata);
+			return NULL;
+		}
+	return metadata;
+}
+
+/* jansson refuses what is no UTF-8. */
+static bool
+fill(json_t *json, const struct dirmeta_record *r)
+{
+	const struct store_properties *p = r->properties;
+	char modified[TIMETEXT_MAX + 1];
+
+	timetext_print(r->modified_s * NS_PER_S, modified);
+	for (unsigned i = 0; r->base == NULL && p != NULL && i < STORE_PROPERTIES_N; i++)
+		if (p->text[i] != NULL &&
+		    json_object_set_new(json, property_members[i], json_string(p->text[i])) < 0)
+			return false;
+	if (r->base == NULL && json_object_set_new(json, "blob_type", json_string("BlockBlob")) < 0)
+		return false;
+	if (p != NULL && json_object_set_new(json, "metadata", metadata_of(p)) < 0)
+		return false;
+	return json_object_set_new(json, "version", json_integer(1)) == 0 &&
+	       json_object_set_new(json, "name",
+				   json_stringn((const char *)r->name.p, r->name.n)) == 0 &&
+	       json_object_set_new(json, "content", json_string(r->content)) == 0 &&
+	       json_object_set_new(json, "length", json_integer((json_int_t)r->size)) == 0 &&
+	       json_object_set_new(json, "etag", json_string(r->etag)) == 0 &&
+	       json_object_set_new(json, "last_modified", json_string(modified)) == 0;
+}
+
+static int
+dump(const json_t *json, struct buf *out, struct err *e)
+{
+	uint8_t *to;
+	size_t n;
+	int r = buf_reserve(out, DIRMETA_FILE_MAX, &to, e);
+
+	if (r < 0)
+		return r;
+	n = json_dumpb(json, (char *)to, DIRMETA_FILE_MAX, JSON_COMPACT);
+	if (n == 0 || n > DIRMETA_FILE_MAX)
+		return err_set(e, EINVAL, "name and metadata are too long for this store");
+	out->n += n;
+	return 0;
+}
+
+int
+dirmeta_print(const struct dirmeta_record *record, struct buf *out, struct err *e)
+{
+	json_t *json = record->base != NULL ? json_copy(record->base->json) : json_object();
+	int r = json != NULL && fill(json, record)
+			? dump(json, out, e)
+			: err_set(e, EINVAL, "a name or a value that is not UTF-8");
+
+	json_decref(json);
+	return r;
 }

@@ -7,7 +7,7 @@
 #ifndef BACKEND_STORE_DIRMETA_H
 #define BACKEND_STORE_DIRMETA_H
 
-#include "backend/store/store.h"
+#include "backend/store/storewrite.h"
 
 enum { DIRMETA_FILE_MAX = 64 << 10 };
 
@@ -28,6 +28,25 @@ int dirmeta_parse(struct span json, struct span name, const char *end, struct di
 		  struct err *e) MUST_CHECK;
 void dirmeta_clear(struct dirmeta *m); /* zeroed ones too */
 #define AUTO_DIRMETA struct dirmeta CLEANUP(dirmeta_clear)
+
+/* Properties and metadata of an object.  out is for store_properties_clear, also on failure. */
+int dirmeta_properties(const struct dirmeta *m, struct store_properties *out,
+		       struct err *e) MUST_CHECK;
+
+/* What a new metadata file says. */
+struct dirmeta_record {
+	struct span name;
+	const char *content;
+	uint64_t size;
+	const char *etag;
+	int64_t modified_s;
+	const struct dirmeta *base; /* what is not said here is as there; NULL = nothing */
+	const struct store_properties *properties; /* with a base: its metadata only; NULL = as
+						      there */
+};
+
+/* -EINVAL: a name or a value that is no UTF-8, or larger altogether than a metadata file can be. */
+int dirmeta_print(const struct dirmeta_record *record, struct buf *out, struct err *e) MUST_CHECK;
 
 /* Parses hostile JSON: no member twice, nested no deeper than 8.  NULL, with e set (-EBADMSG). */
 struct json_t *dirmeta_json(struct span text, struct err *e);

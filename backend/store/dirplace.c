@@ -139,7 +139,7 @@ dirplace_make_component(int at, struct span component, struct dirplace *out, str
 
 /* Enters all components of *name but the last, which is left in *name. */
 static int
-enter_directories(struct dirplace *p, struct span *name, struct err *e)
+enter_directories(struct dirplace *p, struct span *name, bool make, struct err *e)
 {
 	const uint8_t *slash;
 	int r;
@@ -147,9 +147,9 @@ enter_directories(struct dirplace *p, struct span *name, struct err *e)
 	while (name->n > 0 && (slash = memchr(name->p, '/', name->n)) != NULL) {
 		const size_t n = (size_t)(slash - name->p);
 
-		r = enter_component(p, span_of(name->p, n), false, e);
+		r = enter_component(p, span_of(name->p, n), make, e);
 		if (r == 0)
-			r = descend(p, p->end, ".d", false, e);
+			r = descend(p, p->end, ".d", make, e);
 		if (r < 0)
 			return r;
 		*name = span_of(slash + 1, name->n - n - 1);
@@ -157,14 +157,14 @@ enter_directories(struct dirplace *p, struct span *name, struct err *e)
 	return 0;
 }
 
-int
-dirplace_of_name(int objects, struct span name, struct dirplace *out, struct err *e)
+static int
+place_name(int objects, struct span name, bool make, struct dirplace *out, struct err *e)
 {
 	struct dirplace p = { .fd = objects };
-	int r = enter_directories(&p, &name, e);
+	int r = enter_directories(&p, &name, make, e);
 
 	if (r == 0)
-		r = enter_component(&p, name, false, e);
+		r = enter_component(&p, name, make, e);
 	if (r < 0) {
 		dirplace_close(&p);
 		return r;
@@ -174,10 +174,22 @@ dirplace_of_name(int objects, struct span name, struct dirplace *out, struct err
 }
 
 int
+dirplace_of_name(int objects, struct span name, struct dirplace *out, struct err *e)
+{
+	return place_name(objects, name, false, out, e);
+}
+
+int
+dirplace_make_name(int objects, struct span name, struct dirplace *out, struct err *e)
+{
+	return place_name(objects, name, true, out, e);
+}
+
+int
 dirplace_open_dir(int objects, struct span prefix, int *out, struct err *e)
 {
 	struct dirplace p = { .fd = objects };
-	int r = enter_directories(&p, &prefix, e);
+	int r = enter_directories(&p, &prefix, false, e);
 
 	if (r == 0 && !p.own)
 		r = descend(&p, ".", "", false, e);

@@ -32,6 +32,10 @@ int dirplace_of_component(int at, struct span component, struct dirplace *out,
 /* The place of a whole name below objects. */
 int dirplace_of_name(int objects, struct span name, struct dirplace *out, struct err *e) MUST_CHECK;
 
+/* The same, and makes the directories that are not there. */
+int dirplace_make_name(int objects, struct span name, struct dirplace *out,
+		       struct err *e) MUST_CHECK;
+
 /* Opens the directory of the names that begin with prefix; prefix is "" or ends in '/'.  The caller
  * closes *out. */
 int dirplace_open_dir(int objects, struct span prefix, int *out, struct err *e) MUST_CHECK;

@@ -57,13 +57,15 @@ struct store_entry {
 	struct span name; /* not NUL-terminated, may hold any byte but NUL */
 	uint64_t size;	  /* stored bytes */
 	const char *etag;
-	int64_t mtime_ns; /* since 1970 */
+	int64_t mtime_ns; /* since 1970: the metadata item mtime where it is one, else the service's
+			   */
 	enum store_blob_type type;
 	bool folder;   /* a directory marker: empty object with hdi_isfolder, or a real directory */
 	bool archived; /* content cannot be read now */
 	bool metadata_hidden; /* customer-provided key: the service does not show the metadata */
 	struct span envelope; /* value of the metadata item encryptiondata (name in any case); p ==
 				 NULL: there is none */
+	struct span bind;     /* value of the metadata item azcryptbind; p == NULL: there is none */
 	const char *content_type; /* "" when unknown */
 };
 
@@ -95,8 +97,11 @@ struct store_get {
 
 struct store; /* a driver's own struct begins with one */
 
+struct store_write_ops; /* storewrite.h */
+
 struct store_ops {
 	const char *name;
+	const struct store_write_ops *write; /* NULL: the store only reads */
 	int (*list)(struct store *s, struct span prefix, bool delimited, unsigned max,
 		    struct buf *cursor, struct store_list_sink sink, struct deadline d,
 		    struct err *e);

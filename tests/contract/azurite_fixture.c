@@ -148,7 +148,14 @@ azurite_fixture_clear(struct azurite_fixture *a)
 struct contract_fixture
 azurite_fixture_of(struct azurite_fixture *a)
 {
-	return (struct contract_fixture){
-		a, can_hold, reset, put, remove_object, open_store, true
-	};
+	return (struct contract_fixture){ .arg = a,
+					  .can_hold = can_hold,
+					  .reset = reset,
+					  .put = put,
+					  .remove = remove_object,
+					  .open = open_store,
+					  .sort = true,
+					  .slow = true,
+					  .loses_other_uploads = true,
+					  .blurs_source = true };
 }

@@ -219,7 +219,10 @@ dir_fixture_clear(struct dir_fixture *d)
 struct contract_fixture
 dir_fixture_of(struct dir_fixture *d)
 {
-	return (struct contract_fixture){
-		d, can_hold, reset, put, remove_object, open_store, false
-	};
+	return (struct contract_fixture){ .arg = d,
+					  .can_hold = can_hold,
+					  .reset = reset,
+					  .put = put,
+					  .remove = remove_object,
+					  .open = open_store };
 }

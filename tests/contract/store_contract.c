@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-enum { SEEN_MAX = 256, NAMES_MAX = 64 };
+enum { SEEN_MAX = 256, NAMES_MAX = STORE_CONTRACT_NAMES_MAX };
 
 static const struct deadline no_deadline = { 0 };
 
@@ -164,6 +164,15 @@ names_of(const struct contract_fixture *f)
 			out.name[out.n++] = all_names[i];
 	qsort(out.name, out.n, sizeof(*out.name), by_bytes);
 	return out;
+}
+
+unsigned
+store_contract_names(const struct contract_fixture *f, const char *out[STORE_CONTRACT_NAMES_MAX])
+{
+	const struct names names = names_of(f);
+
+	memcpy(out, names.name, sizeof(names.name));
+	return names.n;
 }
 
 /* Each object's content is its own name. */

@@ -27,7 +27,19 @@ struct contract_fixture {
 	void (*remove)(void *arg, const char *name);
 	struct store *(*open)(void *arg, const char *prefix); /* the caller frees */
 	bool sort; /* a page lists its folded entries before the others, as Azurite's do */
+	bool slow; /* fewer repetitions */
+	bool loses_other_uploads; /* a commit drops the blocks of all other uploads to that name, as
+				     the service's does: their commit fails without a look at its
+				     condition */
+	bool blurs_source; /* a copy of another version onto nothing may fail with -EEXIST: Azurite
+			      answers ConditionNotMet where the service says SourceConditionNotMet
+			    */
 };
+
+enum { STORE_CONTRACT_NAMES_MAX = 64 };
+/* Odd names that the store can hold, sorted; their number. */
+unsigned store_contract_names(const struct contract_fixture *f,
+			      const char *out[STORE_CONTRACT_NAMES_MAX]);
 
 void store_contract_empty(const struct contract_fixture *f);
 void store_contract_listing(const struct contract_fixture *f);

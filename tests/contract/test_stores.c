@@ -15,6 +15,7 @@
 #include "backend/store/fault.h"
 #include "tests/contract/azurite_fixture.h"
 #include "tests/contract/dir_fixture.h"
+#include "tests/contract/store_contract_write.h"
 
 static struct dir_fixture directory;
 static struct azurite_fixture azurite;
@@ -90,6 +91,19 @@ RUN(bytes)
 RUN(versions)
 RUN(sink_errors)
 RUN(prefix)
+RUN(write_sizes)
+RUN(write_conditions)
+RUN(write_properties)
+RUN(write_limits)
+RUN(write_blocks)
+RUN(write_uploads)
+RUN(write_metadata)
+RUN(write_copy)
+RUN(write_delete)
+RUN(write_folders)
+RUN(write_names)
+RUN(write_readers)
+RUN(write_race)
 
 #define SUITE(kind)                                                                                \
 	{                                                                                          \
@@ -106,6 +120,26 @@ RUN(prefix)
 			{ kind ": a sink's error ends the call", test_sink_errors, NULL, NULL,     \
 			  kind },                                                                  \
 			{ kind ": a prefix is added and removed", test_prefix, NULL, NULL, kind }, \
+			{ kind ": whole objects of all sizes", test_write_sizes, NULL, NULL,       \
+			  kind },                                                                  \
+			{ kind ": a write has a condition", test_write_conditions, NULL, NULL,     \
+			  kind },                                                                  \
+			{ kind ": properties and metadata survive", test_write_properties, NULL,   \
+			  NULL, kind },                                                            \
+			{ kind ": metadata have limits", test_write_limits, NULL, NULL, kind },    \
+			{ kind ": blocks in any order from four threads", test_write_blocks, NULL, \
+			  NULL, kind },                                                            \
+			{ kind ": uploads do not mix", test_write_uploads, NULL, NULL, kind },     \
+			{ kind ": metadata are replaced alone", test_write_metadata, NULL, NULL,   \
+			  kind },                                                                  \
+			{ kind ": a copy is of one version", test_write_copy, NULL, NULL, kind },  \
+			{ kind ": a version is deleted once", test_write_delete, NULL, NULL,       \
+			  kind },                                                                  \
+			{ kind ": folders are made and removed", test_write_folders, NULL, NULL,   \
+			  kind },                                                                  \
+			{ kind ": odd names are written", test_write_names, NULL, NULL, kind },    \
+			{ kind ": readers see old or new", test_write_readers, NULL, NULL, kind }, \
+			{ kind ": one of eight writers wins", test_write_race, NULL, NULL, kind }, \
 	}
 
 int
