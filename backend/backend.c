@@ -259,22 +259,48 @@ add_local_keys(struct backend *b, const struct backend_config *cfg, struct provi
 	return 0;
 }
 
+/* Whoever names a vault's key to write under trusts it: one entry more of the allow-list. */
+static bool
+is_vault_kek(const char *kek)
+{
+	return kek != NULL && strncmp(kek, "https://", 8) == 0;
+}
+
+static int
+vault_entries(const struct backend_config *cfg, const char ***out, struct err *e)
+{
+	const unsigned n = count(cfg->vaults);
+	const char **all = calloc((size_t)n + 2, sizeof(*all)); /* not secret */
+
+	if (all == NULL)
+		return err_set(e, ENOMEM, "out of memory");
+	for (unsigned i = 0; i < n; i++)
+		all[i] = cfg->vaults[i];
+	if (is_vault_kek(cfg->kek))
+		all[n] = cfg->kek;
+	*out = all;
+	return 0;
+}
+
 static int
 add_vaults(struct backend *b, const struct backend_config *cfg, struct providers *all,
 	   struct err *e)
 {
 	enum credential_kind kind = CREDENTIAL_CHAIN;
 	struct http_client *http = NULL;
+	const char **entries = NULL;
 	int r = credentials_pick_vault(cfg, &kind, e);
 
-	if (r != 0 || count(cfg->vaults) == 0)
+	if (r != 0 || (count(cfg->vaults) == 0 && !is_vault_kek(cfg->kek)))
 		return r;
-	r = clients_http(&b->clients, cfg, CLIENTS_FOR_KEYS, &http, e);
+	r = vault_entries(cfg, &entries, e);
 	if (r == 0)
-		r = vault_provider_new(http, &b->identity, (int)kind, cfg->vaults, &all->p[all->n],
-				       e);
+		r = clients_http(&b->clients, cfg, CLIENTS_FOR_KEYS, &http, e);
+	if (r == 0)
+		r = vault_provider_new(http, &b->identity, (int)kind, entries, &all->p[all->n], e);
 	if (r == 0)
 		all->n++;
+	free(entries);
 	return r;
 }
 

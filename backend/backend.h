@@ -20,7 +20,8 @@ struct backend_config {
 	const char *source;	   /* see backend_open */
 	const char *const *vaults; /* vault= entries */
 	const char *const *keys;   /* keys= files */
-	const char *kek_alg;	   /* names separated by blanks or ':', narrowing what may unwrap */
+	const char *kek;     /* a key that is written under: may be asked like one of vaults */
+	const char *kek_alg; /* names separated by blanks or ':', narrowing what may unwrap */
 	int64_t key_ttl_ns;
 	const char *credential, *vault_credential; /* names, see credential_kind_parse */
 	const char *storage_key_file, *sas_file;

@@ -15,9 +15,8 @@
 #include "backend/store/cosmoslist.h"
 #include "backend/store/cosmospage.h"
 #include "backend/store/cosmosvisit.h"
+#include "backend/store/cosmoswrite.h"
 #include "base/log.h"
-
-enum { QUOTED_MAX = DOCSTORE_ETAG_MAX + 3 };
 
 struct cosmos {
 	struct docstore store;
@@ -54,18 +53,6 @@ check_id(void *arg, struct span body, struct err *e)
 	return r;
 }
 
-/* As a header wants it: in quotes.  -EINVAL: no ETag. */
-static int
-quote(const char *etag, char out[QUOTED_MAX], struct err *e)
-{
-	const bool quoted = etag[0] == '"' || strncmp(etag, "W/", 2) == 0;
-
-	if (strlen(etag) > DOCSTORE_ETAG_MAX || !cosmoscall_is_position(etag))
-		return err_set(e, EINVAL, "this is no ETag");
-	(void)snprintf(out, QUOTED_MAX, quoted ? "%s" : "\"%s\"", etag);
-	return 0;
-}
-
 /* GET of the resource of that id; call has been prepared but for what all of them have. */
 static int
 get_resource(struct cosmos *c, struct cosmoscall *call, const char *id, const char *etag,
@@ -73,12 +60,12 @@ get_resource(struct cosmos *c, struct cosmoscall *call, const char *id, const ch
 {
 	struct wanted w = { .id = id };
 	AUTO_COSMOSANSWER answer;
-	char condition[QUOTED_MAX];
+	char condition[COSMOSCALL_QUOTED_MAX];
 	int r = 0;
 
 	cosmosanswer_init(&answer);
 	if (etag != NULL) {
-		r = quote(etag, condition, e);
+		r = cosmoscall_quote(etag, condition, e);
 		cosmoscall_header(call, "If-None-Match", condition);
 	}
 	call->same_is_fine = etag != NULL;
@@ -255,6 +242,20 @@ cosmos_page(struct docstore *s, const struct docstore_at *at, const struct docst
 	return cosmospage_read(&of(s)->service, at, sel, cursor, sink, out, d, e);
 }
 
+static int
+cosmos_put(struct docstore *s, const struct docstore_at *at, const struct docstore_put *put,
+	   char etag[static DOCSTORE_ETAG_MAX + 1], struct deadline d, struct err *e)
+{
+	return cosmoswrite_put(&of(s)->service, at, put, etag, d, e);
+}
+
+static int
+cosmos_delete(struct docstore *s, const struct docstore_at *at, const char *partition,
+	      const char *id, const char *etag, struct deadline d, struct err *e)
+{
+	return cosmoswrite_delete(&of(s)->service, at, partition, id, etag, d, e);
+}
+
 /* ---- life */
 
 static void
@@ -278,6 +279,8 @@ static const struct docstore_ops cosmos_ops = {
 	.ranges = cosmos_ranges,
 	.page = cosmos_page,
 	.get = cosmos_get,
+	.put = cosmos_put,
+	.delete = cosmos_delete,
 	.free = cosmos_free,
 };
 

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 
 #include "backend/net/url.h"
 #include "backend/store/cosmoserror.h"
@@ -89,6 +90,17 @@ cosmoscall_init(struct cosmoscall *c, const char *method, const char *url)
 	*c = (struct cosmoscall){ .req = { .method = method, .url = url, .idempotent = true } };
 	cosmoscall_header(c, "x-ms-version", COSMOSCALL_VERSION);
 	cosmoscall_header(c, "Accept", "application/json");
+}
+
+int
+cosmoscall_quote(const char *etag, char out[static COSMOSCALL_QUOTED_MAX], struct err *e)
+{
+	const bool quoted = etag[0] == '"' || strncmp(etag, "W/", 2) == 0;
+
+	if (strlen(etag) > DOCSTORE_ETAG_MAX || !cosmoscall_is_position(etag))
+		return err_set(e, EINVAL, "this is no ETag");
+	(void)snprintf(out, COSMOSCALL_QUOTED_MAX, quoted ? "%s" : "\"%s\"", etag);
+	return 0;
 }
 
 /* ---- what comes back */
@@ -183,30 +195,49 @@ judge_refusal(const struct cosmosservice *s, const struct cosmoscall *c,
 	return cosmoserror_set(&a->http, c->partitioned, e);
 }
 
+/* One http_call; what comes back is noted, not judged. */
+static int
+send_request(const struct cosmosservice *s, const struct cosmoscall *c, const char *session,
+	     struct buf *body, struct cosmosanswer *out, struct deadline d, struct err *e)
+{
+	struct http_request req = c->req;
+	int r;
+
+	if (session[0] != '\0')
+		add_header(&req, "x-ms-session-token", session);
+	req.max_body = body->max;
+	buf_reset(body);
+	http_response_clear(&out->http);
+	r = http_call(s->client, s->auth, &req, http_sink_to_buf(body), d, &out->http, e);
+	if (r < 0)
+		return r;
+	out->status = out->http.status;
+	note_charge(s, out);
+	note_session(s, c, out);
+	return 0;
+}
+
+int
+cosmoscall_send(const struct cosmosservice *s, const struct cosmoscall *c, struct buf *body,
+		struct cosmosanswer *out, struct deadline d, struct err *e)
+{
+	return send_request(s, c, "", body, out, d, e);
+}
+
 static int
 ask_once(const struct cosmosservice *s, const struct cosmoscall *c, struct buf *body,
 	 struct cosmosanswer *out, struct tries *t, struct err *e)
 {
-	struct http_request req = c->req;
 	AUTO_BUF session;
 	int r = 0;
 
 	buf_init(&session, COSMOSSESSION_TEXT_MAX);
 	if (c->scope != NULL)
 		r = cosmossession_get(s->session, c->scope, c->range, &session, e);
+	if (r == 0)
+		r = send_request(s, c, buf_str(&session), body, out, t->deadline, e);
 	if (r < 0)
 		return r;
-	if (session.n > 0)
-		add_header(&req, "x-ms-session-token", buf_str(&session));
-	req.max_body = body->max;
-	buf_reset(body);
-	http_response_clear(&out->http);
-	r = http_call(s->client, s->auth, &req, http_sink_to_buf(body), t->deadline, &out->http, e);
-	if (r < 0)
-		return r;
-	out->status = out->http.status;
-	note_charge(s, out);
-	note_session(s, c, out);
 	if (out->status < 400)
 		return judge_success(c, buf_span(body), out, t, e);
 	return judge_refusal(s, c, out, session.n > 0, t, e);

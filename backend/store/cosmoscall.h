@@ -14,7 +14,11 @@
 #define COSMOSCALL_VERSION \
 	"2020-07-15" /* x-ms-version of all requests: what the clients that encrypt send */
 
-enum { COSMOSCALL_URL_MAX = 8 << 10, COSMOSCALL_CONTINUATION_MAX = 32 << 10 };
+enum {
+	COSMOSCALL_URL_MAX = 8 << 10,
+	COSMOSCALL_CONTINUATION_MAX = 32 << 10,
+	COSMOSCALL_QUOTED_MAX = DOCSTORE_ETAG_MAX + 3
+};
 
 struct cosmosknown;
 
@@ -41,7 +45,7 @@ struct cosmoscall {
 };
 
 struct cosmosanswer {
-	int status; /* 200, 304 or 410 */
+	int status; /* 200, 304 or 410; of cosmoscall_send any */
 	double charge;
 	struct http_response http;
 };
@@ -56,9 +60,20 @@ int cosmoscall_url(const struct cosmosservice *s, const char *const *segment, st
 void cosmoscall_init(struct cosmoscall *c, const char *method, const char *url);
 void cosmoscall_header(struct cosmoscall *c, const char *name, const char *value);
 
+/* An ETag as a header wants it: in quotes.  -EINVAL: it is none. */
+int cosmoscall_quote(const char *etag, char out[static COSMOSCALL_QUOTED_MAX],
+		     struct err *e) MUST_CHECK;
+
 /* body is reset; its ceiling counts.  out is initialized by the caller, its charge added to. */
 int cosmoscall_run(const struct cosmosservice *s, const struct cosmoscall *c, struct buf *body,
 		   struct cosmosanswer *out, struct deadline d, struct err *e) MUST_CHECK;
+
+/*
+ * One request, and whatever comes back: nothing is judged, nothing repeated that may have been
+ * carried out (c->req.idempotent).  No session token goes along: for writes.
+ */
+int cosmoscall_send(const struct cosmosservice *s, const struct cosmoscall *c, struct buf *body,
+		    struct cosmosanswer *out, struct deadline d, struct err *e) MUST_CHECK;
 
 /*
  * The header that says where a feed goes on; out becomes empty when it does not.  -EIO

@@ -10,6 +10,7 @@
 
 #include "backend/net/http.h"
 #include "base/err.h"
+#include "base/span.h"
 
 enum {
 	COSMOS_SUB_PARTITION = 1001, /* 400: the partition is not one of this container's keys */
@@ -26,6 +27,14 @@ unsigned cosmoserror_substatus(const struct http_response *r);
  * for its code, one word.
  */
 int cosmoserror_set(const struct http_response *r, bool partitioned, struct err *e);
+
+/*
+ * The same of a write that was not carried out.  replaces: a version was named; sent: the document,
+ * n == 0 when there is none.  Of a 400 the service's sentence is repeated, bounded and without any
+ * word that stands in the document.
+ */
+int cosmoserror_set_write(const struct http_response *r, bool replaces, struct span sent,
+			  struct err *e);
 
 /* -EIO for an answer that is not what was asked for ("net.protocol"). */
 int cosmoserror_broken(struct err *e, const char *what);

@@ -16,6 +16,7 @@
 #include "backend/store/dircollect.h"
 #include "backend/store/dirmarker.h"
 #include "backend/store/docdirpage.h"
+#include "backend/store/docdirput.h"
 #include "backend/store/docmatch.h"
 #include "backend/store/docplace.h"
 #include "crypto/dekrecord.h"
@@ -337,6 +338,24 @@ docdir_get(struct docstore *s, const struct docstore_at *at, const char *partiti
 	return r;
 }
 
+static int
+docdir_put(struct docstore *s, const struct docstore_at *at, const struct docstore_put *put,
+	   char etag[static DOCSTORE_ETAG_MAX + 1], struct deadline d, struct err *e)
+{
+	int r = in_time(d, e);
+
+	return r < 0 ? r : docdirput_put(of(s)->databases, at, put, etag, d, e);
+}
+
+static int
+docdir_delete(struct docstore *s, const struct docstore_at *at, const char *partition,
+	      const char *id, const char *etag, struct deadline d, struct err *e)
+{
+	int r = in_time(d, e);
+
+	return r < 0 ? r : docdirput_delete(of(s)->databases, at, partition, id, etag, d, e);
+}
+
 /* ---- life */
 
 static void
@@ -358,6 +377,8 @@ static const struct docstore_ops docdir_ops = {
 	.ranges = docdir_ranges,
 	.page = docdir_page,
 	.get = docdir_get,
+	.put = docdir_put,
+	.delete = docdir_delete,
 	.free = docdir_free,
 };
 

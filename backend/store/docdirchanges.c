@@ -2,8 +2,13 @@
 /*
  * The change feed of a dir: store of documents: see docdirpage.h.
  *
- * Documents in the order of their _ts, and of their names where that is the same.  There is no log
- * of changes: every page looks at all documents of its range for those that come after its cursor.
+ * Documents in the order of their stamps (docdirstamp.h), and of their names where those are the
+ * same.  There is no log of changes: every page looks at all documents of its range for those that
+ * come after its cursor.
+ *
+ * A mount may write meanwhile, into directories that a page has looked into already, and then into
+ * others: what was put after the page began is left to the next one, or the first of the two would
+ * be passed over.  Everything that was stamped before is there before it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +23,7 @@
 
 /* A document's place in the feed. */
 struct change {
-	int64_t ts;
+	struct docdirstamp stamp;
 	struct docname name;
 };
 
@@ -28,7 +33,8 @@ struct feed {
 	struct deadline d;
 	struct docdirrange range;
 	struct change after;
-	bool from_now; /* only the place of the last one is wanted */
+	struct docdirstamp began; /* when the page did */
+	bool from_now;		  /* only the place of the last one is wanted */
 	struct document_worker *worker;
 	struct docdir_document doc;
 	struct buf text; /* scratch */
@@ -41,9 +47,9 @@ struct feed {
 static int
 compare(const struct change *a, const struct change *b)
 {
-	if (a->ts != b->ts)
-		return a->ts < b->ts ? -1 : 1;
-	return docname_compare(&a->name, &b->name);
+	const int r = docdirstamp_compare(&a->stamp, &b->stamp);
+
+	return r != 0 ? r : docname_compare(&a->name, &b->name);
 }
 
 static int
@@ -85,9 +91,12 @@ look_at(struct feed *f, int half, const struct docname *name, struct err *e)
 		err_clear(e);
 		return 0;
 	}
-	change.ts = f->doc.head.ts;
-	if (r < 0 || compare(&change, &f->after) <= 0)
+	if (r < 0)
 		return r;
+	change.stamp = docdirstamp_of(&f->doc.head);
+	if (compare(&change, &f->after) <= 0 ||
+	    (change.stamp.ns > 0 && docdirstamp_compare(&change.stamp, &f->began) > 0))
+		return 0;
 	return add_change(f, &change, e);
 }
 
@@ -132,6 +141,7 @@ take(struct feed *f, const struct change *change, struct err *e)
 {
 	struct buf *bytes = &f->pieces.bytes;
 	const size_t at = bytes->n;
+	struct docdirstamp now;
 	int half, r = docplace_open_half(f->c->documents, change->name.b[0], &half, e);
 
 	if (r == 0) {
@@ -144,7 +154,8 @@ take(struct feed *f, const struct change *change, struct err *e)
 	}
 	if (r < 0)
 		return r;
-	if (f->doc.head.ts == change->ts)
+	now = docdirstamp_of(&f->doc.head);
+	if (docdirstamp_compare(&now, &change->stamp) == 0)
 		return docpieces_end(&f->pieces, at, e);
 	bytes->n = at;
 	return 0;
@@ -169,10 +180,10 @@ fill(struct feed *f, struct err *e)
 static void
 begin(struct feed *f)
 {
-	f->after = (struct change){ .ts = INT64_MIN };
+	f->after = (struct change){ .stamp.ts = INT64_MIN };
 	f->from_now = f->sel->start == DOCSTORE_FROM_NOW;
 	if (f->sel->start == DOCSTORE_FROM_TIME && f->sel->start_s > INT64_MIN) {
-		f->after.ts = f->sel->start_s - 1;
+		f->after.stamp = (struct docdirstamp){ f->sel->start_s - 1, UINT32_MAX };
 		memset(f->after.name.b, 0xff, sizeof(f->after.name.b));
 	}
 }
@@ -189,14 +200,14 @@ parse_cursor(struct feed *f, const struct buf *cursor, struct err *e)
 	}
 	r = docdircursor_parse(buf_span(cursor), f->c->def->rid, &last, e);
 	if (r == 0)
-		f->after = (struct change){ last.ts, last.name };
+		f->after = (struct change){ last.stamp, last.name };
 	return r;
 }
 
 static int
 write_cursor(const struct feed *f, struct buf *cursor, struct err *e)
 {
-	const struct docdircursor last = { true, f->after.ts, f->after.name };
+	const struct docdircursor last = { true, f->after.stamp, f->after.name };
 
 	return docdircursor_write(&last, f->c->def->rid, cursor, e);
 }
@@ -207,6 +218,7 @@ run(struct feed *f, struct buf *cursor, struct docstore_sink sink, struct docsto
 {
 	int r = docdirrange_of(f->sel, &f->range, e);
 
+	f->began = docdirstamp_now();
 	if (r == 0)
 		r = parse_cursor(f, cursor, e);
 	if (r == 0)

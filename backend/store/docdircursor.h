@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where a walk over a dir: store of documents stands, as text: "d1:NAME:RID", and in the change
- * feed "c1:TS:NAME:RID".  It goes through files and other processes, so it is hostile input again.
+ * feed "c1:TS:NAME:RID", or "c1:TS.NS:NAME:RID" with nine digits of NS.  It goes through files and
+ * other processes, so it is hostile input again.
  */
 #ifndef BACKEND_STORE_DOCDIRCURSOR_H
 #define BACKEND_STORE_DOCDIRCURSOR_H
 
+#include "backend/store/docdirstamp.h"
 #include "backend/store/docname.h"
 
 struct docdircursor {
 	bool changes;
-	int64_t ts; /* of changes */
+	struct docdirstamp stamp; /* of changes */
 	struct docname name;
 };
 

@@ -192,6 +192,20 @@ docpace_get(struct docstore *s, const struct docstore_at *at, const char *partit
 		       docstore_get(of(s)->inner, at, partition, id, etag, out, out_same, d, e));
 }
 
+static int
+docpace_put(struct docstore *s, const struct docstore_at *at, const struct docstore_put *put,
+	    char etag[static DOCSTORE_ETAG_MAX + 1], struct deadline d, struct err *e)
+{
+	return counted(of(s), docstore_put(of(s)->inner, at, put, etag, d, e));
+}
+
+static int
+docpace_delete(struct docstore *s, const struct docstore_at *at, const char *partition,
+	       const char *id, const char *etag, struct deadline d, struct err *e)
+{
+	return counted(of(s), docstore_delete(of(s)->inner, at, partition, id, etag, d, e));
+}
+
 static void
 docpace_free(struct docstore *s)
 {
@@ -211,6 +225,8 @@ static const struct docstore_ops docpace_ops = {
 	.ranges = docpace_ranges,
 	.page = docpace_page,
 	.get = docpace_get,
+	.put = docpace_put,
+	.delete = docpace_delete,
 	.free = docpace_free,
 };
 

@@ -7,6 +7,7 @@
 #include "backend/store/docstore.h"
 
 #include <assert.h>
+#include <errno.h>
 
 static const double charge_max = 1e9; /* of one answer: more cannot be true */
 
@@ -211,6 +212,56 @@ docstore_get(struct docstore *s, const struct docstore_at *at, const char *parti
 	if (out_same != NULL)
 		*out_same = same;
 	return 0;
+}
+
+/* ---- writing */
+
+static int
+only_reads(struct err *e)
+{
+	return err_set(e, EROFS, "this store can only be read");
+}
+
+int
+docstore_put(struct docstore *s, const struct docstore_at *at, const struct docstore_put *put,
+	     char etag[static DOCSTORE_ETAG_MAX + 1], struct deadline d, struct err *e)
+{
+	char made[DOCSTORE_ETAG_MAX + 1] = "";
+	int r;
+
+	assert_at(at);
+	assert(put->partition[0] == '[' && put->id[0] != '\0');
+	assert(put->text.n > 0);
+	assert(put->etag == NULL || put->etag[0] != '\0');
+	assert(e->no == 0);
+	if (s->ops->put == NULL)
+		return only_reads(e);
+	if (put->text.n > DOCSTORE_DOCUMENT_MAX)
+		return err_set(e, EFBIG, "a document of %zu bytes: more than 2 MiB", put->text.n);
+	r = s->ops->put(s, at, put, made, d, e);
+	assert((r == 0) == (e->no == 0));
+	if (r < 0)
+		return r;
+	assert(made[0] != '\0');
+	memcpy(etag, made, sizeof(made));
+	return 0;
+}
+
+int
+docstore_delete(struct docstore *s, const struct docstore_at *at, const char *partition,
+		const char *id, const char *etag, struct deadline d, struct err *e)
+{
+	int r;
+
+	assert_at(at);
+	assert(partition[0] == '[' && id[0] != '\0');
+	assert(etag == NULL || etag[0] != '\0');
+	assert(e->no == 0);
+	if (s->ops->delete == NULL)
+		return only_reads(e);
+	r = s->ops->delete (s, at, partition, id, etag, d, e);
+	assert((r == 0) == (e->no == 0));
+	return r;
 }
 
 void

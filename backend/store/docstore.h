@@ -38,7 +38,8 @@ enum {
 	DOCSTORE_PAGE_MAX = 32 << 20,	 /* bytes of one answer */
 	DOCSTORE_PARTITION_MAX = 16 << 10,
 	DOCSTORE_ETAG_MAX = 127,
-	DOCSTORE_EPK_MAX = 256
+	DOCSTORE_EPK_MAX = 256,
+	DOCSTORE_DOCUMENT_MAX = 2 << 20 /* bytes of a document that is put */
 };
 
 /* Where: names as they are, never escaped.  All borrowed. */
@@ -108,6 +109,14 @@ struct docstore_ranges {
 	void *arg;
 };
 
+/* A sealed document to be kept. */
+struct docstore_put {
+	const char *partition;
+	const char *id;	  /* as stored, the one in text */
+	struct span text; /* JSON object, without the service's members */
+	const char *etag; /* replaces that version; NULL: creates, and nothing may be there */
+};
+
 struct docstore; /* a driver's own struct begins with one */
 
 struct docstore_ops {
@@ -129,6 +138,11 @@ struct docstore_ops {
 	int (*get)(struct docstore *s, const struct docstore_at *at, const char *partition,
 		   const char *id, const char *etag, struct buf *out, bool *out_same,
 		   struct deadline d, struct err *e);
+	/* NULL: the store only reads. */
+	int (*put)(struct docstore *s, const struct docstore_at *at, const struct docstore_put *put,
+		   char etag[static DOCSTORE_ETAG_MAX + 1], struct deadline d, struct err *e);
+	int (*delete)(struct docstore *s, const struct docstore_at *at, const char *partition,
+		      const char *id, const char *etag, struct deadline d, struct err *e);
 	void (*free)(struct docstore *s);
 };
 
@@ -175,6 +189,25 @@ int docstore_page(struct docstore *s, const struct docstore_at *at,
 int docstore_get(struct docstore *s, const struct docstore_at *at, const char *partition,
 		 const char *id, const char *etag, struct buf *out, bool *out_same,
 		 struct deadline d, struct err *e) MUST_CHECK;
+/*
+ * Creates or replaces a document; atomic, and kept when it returns 0.  etag: the new version's, as
+ * documents have it in _etag, quotes included.  An answer that was lost is cleared up: the driver
+ * looks whether what is there is what it sent.  Where that cannot be found out it fails as the call
+ * did (-EIO, -ETIMEDOUT), and the document may have been written.
+ *   -EEXIST  a document of that id is there (etag NULL)
+ *   -ESTALE  another version is there, or none (event "remote.changed"); or the container is
+ * another one (event "remote.recreated") -EINVAL  the service takes no such document (400); -EFBIG
+ * over 2 MiB; -EACCES; -EROFS
+ */
+int docstore_put(struct docstore *s, const struct docstore_at *at, const struct docstore_put *put,
+		 char etag[static DOCSTORE_ETAG_MAX + 1], struct deadline d,
+		 struct err *e) MUST_CHECK;
+/*
+ * Deletes that version (NULL: the current one).  -ENOENT; -ESTALE as above; -EROFS.  When an answer
+ * was lost, and nothing is there any more, it has succeeded, whoever took it away.
+ */
+int docstore_delete(struct docstore *s, const struct docstore_at *at, const char *partition,
+		    const char *id, const char *etag, struct deadline d, struct err *e) MUST_CHECK;
 void docstore_free(struct docstore *s); /* NULL is fine */
 
 /* For drivers: counts what an answer has cost. */

@@ -50,4 +50,15 @@ void docstore_contract_changes(const struct docstore_fixture *f);
 void docstore_contract_refusals(const struct docstore_fixture *f);
 void docstore_contract_threads(const struct docstore_fixture *f);
 
+/* docstore_contract_write.c */
+void docstore_contract_create(const struct docstore_fixture *f);
+void docstore_contract_create_sealed(const struct docstore_fixture *f);
+void docstore_contract_replace(const struct docstore_fixture *f);
+void docstore_contract_delete(const struct docstore_fixture *f);
+void docstore_contract_put_refusals(const struct docstore_fixture *f);
+void docstore_contract_put_recreated(const struct docstore_fixture *f);
+void docstore_contract_put_races(const struct docstore_fixture *f);
+void docstore_contract_put_readers(const struct docstore_fixture *f);
+void docstore_contract_put_changes(const struct docstore_fixture *f);
+
 #endif

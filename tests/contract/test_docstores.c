@@ -3,6 +3,7 @@
  * One suite over every document store: a local directory, the same behind the pacing decorator, and
  * Cosmos DB as a gateway serves it (cosmos_fixture.h).  Beside it AZC_DOCDIRS, directories that
  * something else has written.  What the environment does not name is skipped loudly.
+ * AZC_DOCSTORES: only the tests of that pattern, such as "cosmos: *".
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -110,6 +111,15 @@ RUN(recreated)
 RUN(changes)
 RUN(refusals)
 RUN(threads)
+RUN(create)
+RUN(create_sealed)
+RUN(replace)
+RUN(delete)
+RUN(put_refusals)
+RUN(put_recreated)
+RUN(put_races)
+RUN(put_readers)
+RUN(put_changes)
 
 #define CASE(kind, what, part)                                \
 	{                                                     \
@@ -130,6 +140,15 @@ RUN(threads)
 			CASE(kind, "changes, and where to go on", changes),             \
 			CASE(kind, "cursors, sinks and deadlines that fail", refusals), \
 			CASE(kind, "many threads", threads),                            \
+			CASE(kind, "documents are created", create),                    \
+			CASE(kind, "documents with sealed ids", create_sealed),         \
+			CASE(kind, "documents are replaced", replace),                  \
+			CASE(kind, "documents are deleted", delete),                    \
+			CASE(kind, "puts that are refused", put_refusals),              \
+			CASE(kind, "puts to a container made anew", put_recreated),     \
+			CASE(kind, "of many writers one wins", put_races),              \
+			CASE(kind, "readers see old or new", put_readers),              \
+			CASE(kind, "changes show what was put", put_changes),           \
 	}
 
 int
@@ -140,6 +159,8 @@ main(void)
 				cosmos_suite[] = SUITE("cosmos");
 	int failed;
 
+	if (getenv("AZC_DOCSTORES") != NULL)
+		cmocka_set_test_filter(getenv("AZC_DOCSTORES"));
 	failed = cmocka_run_group_tests_name("dir", dir_suite, set_up_directory,
 					     tear_down_directory);
 	failed += cmocka_run_group_tests_name("paced", paced_suite, set_up_directory,

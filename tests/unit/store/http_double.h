@@ -26,7 +26,8 @@ struct answer {
 	const char *body;
 	int cut; /* > 0: the attempt breaks off after so many bytes; the call goes on with the next
 		    answer */
-	int fails; /* errno of the whole call instead */
+	int fails;	   /* errno of the whole call instead */
+	unsigned attempts; /* that it took; 0 = 1 */
 };
 
 static struct answer script[DOUBLE_MAX];
@@ -73,6 +74,7 @@ take_headers(const struct answer *a, struct http_response *out)
 	http_response_clear(out);
 	buf_init(&scratch, 4096);
 	out->status = a->status;
+	out->attempts = a->attempts != 0 ? a->attempts : 1;
 	if (a->headers != NULL)
 		assert_int_equal(buf_add_str(&out->headers, a->headers, &e), 0);
 	value = http_header_get(out, "Content-Length", &scratch);

@@ -78,12 +78,77 @@ test_etags(void **state)
 	assert_string_equal(out, long_one);
 }
 
+/* Headers as a blob's, with more. */
+static void
+headers_of(struct azattr *a, const char *more)
+{
+	AUTO_HTTP_RESPONSE r;
+	struct err e = { 0 };
+
+	http_response_init(&r);
+	assert_int_equal(buf_addf(&r.headers, &e,
+				  "ETag: \"1\"\nLast-Modified: Fri, 20 Nov 2026 00:00:00 GMT\n%s",
+				  more),
+			 0);
+	assert_int_equal(azattr_from_headers(a, &r, span_str("n"), 1, &e), 0);
+}
+
+static void
+test_own_times_count_more(void **state)
+{
+	static const struct {
+		const char *headers;
+		int64_t ns;
+	} rows[] = {
+		{ "", INT64_C(1795132800000000000) },
+		{ "x-ms-meta-mtime: 2001-02-03T04:05:06.5Z\n", INT64_C(981173106500000000) },
+		{ "x-ms-meta-MTime: 2001-02-03T05:05:06.5+01:00\n", INT64_C(981173106500000000) },
+		{ "x-ms-meta-mtime: 981173106\n", INT64_C(1795132800000000000) },
+		{ "x-ms-meta-mtime: \n", INT64_C(1795132800000000000) },
+		{ "x-ms-meta-xmtime: 2001-02-03T04:05:06.5Z\n", INT64_C(1795132800000000000) },
+	};
+	struct azattr *a = calloc(1, sizeof(*a));
+
+	(void)state;
+	assert_non_null(a);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		headers_of(a, rows[i].headers);
+		if (a->entry.mtime_ns != rows[i].ns)
+			fail_msg("%s%lld", rows[i].headers, (long long)a->entry.mtime_ns);
+	}
+	free(a);
+}
+
+static void
+test_binding_tags(void **state)
+{
+	struct azattr *a = calloc(1, sizeof(*a));
+	char more[400] = "x-ms-meta-azcryptBind: ";
+
+	(void)state;
+	assert_non_null(a);
+	headers_of(a, "x-ms-meta-azcryptBind: tag\n");
+	assert_int_equal(a->entry.bind.n, 3);
+	assert_memory_equal(a->entry.bind.p, "tag", 3);
+	headers_of(a, "x-ms-meta-azcryptbind: \n");
+	assert_int_equal(a->entry.bind.n, 0);
+	assert_non_null(a->entry.bind.p);
+	headers_of(a, ""); /* nothing is left of the last one */
+	assert_null(a->entry.bind.p);
+	memset(more + strlen(more), 't', AZATTR_BIND_MAX + 1);
+	headers_of(a, more);
+	assert_int_equal(a->entry.bind.n, AZATTR_BIND_MAX);
+	free(a);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dates),
 		cmocka_unit_test(test_etags),
+		cmocka_unit_test(test_own_times_count_more),
+		cmocka_unit_test(test_binding_tags),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

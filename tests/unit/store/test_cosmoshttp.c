@@ -11,6 +11,7 @@
 
 #include "backend/net/http.h"
 #include "backend/store/docstore.h"
+#include "base/num.h"
 #include "tests/support/peer.h"
 
 #define ANSWER(status, headers, length, body) \
@@ -132,6 +133,105 @@ test_a_part_of_a_range_begins_with_nothing(void **state)
 	end(&a);
 }
 
+/* ---- writes */
+
+#define STORED "{\"id\":\"a/b\",\"pk\":\"p\",\"_etag\":\"\\\"new\\\"\"}"
+
+static int
+put(struct account *a, const char *etag, int64_t timeout_ns, char out[DOCSTORE_ETAG_MAX + 1],
+    struct err *e)
+{
+	const struct docstore_put doc = { "[\"p\"]", "a/b",
+					  span_str("{\"id\":\"a/b\",\"pk\":\"p\"}"), etag };
+
+	return docstore_put(a->store, &here, &doc, out, deadline_in(timeout_ns), e);
+}
+
+static void
+assert_received(struct account *a, unsigned i, const char *part)
+{
+	const char *request = peer_request(a->peer, i);
+
+	assert_non_null(request);
+	if (strstr(request, part) == NULL)
+		fail_msg("no '%s' in\n%s", part, request);
+}
+
+static void
+test_writes_on_the_wire(void **state)
+{
+	static const struct peer_reply script[] = {
+		{ .text = ANSWER("201 Created", "ETag: \"one\"\r\n", "0", "") },
+		{ .text = ANSWER("200 Ok", "ETag: \"two\"\r\n", "0", "") },
+		{ .text = "HTTP/1.1 204 No Content\r\n\r\n" },
+	};
+	struct account a = account_of(script, 3);
+	char etag[DOCSTORE_ETAG_MAX + 1];
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(put(&a, NULL, 5 * NS_PER_S, etag, &e), 0);
+	assert_received(&a, 0, "POST /dbs/d/colls/c/docs HTTP/1.1\r\n");
+	assert_received(&a, 0, "\r\nContent-Type: application/json\r\n");
+	assert_received(&a, 0, "\r\nContent-Length: 21\r\n");
+	assert_received(&a, 0, "\r\n\r\n{\"id\":\"a/b\",\"pk\":\"p\"}");
+	assert_int_equal(put(&a, etag, 5 * NS_PER_S, etag, &e), 0);
+	assert_string_equal(etag, "\"two\"");
+	assert_received(&a, 1, "PUT /dbs/d/colls/c/docs/a%2Fb HTTP/1.1\r\n");
+	assert_received(&a, 1, "\r\nIf-Match: \"one\"\r\n");
+	assert_int_equal(docstore_delete(a.store, &here, "[\"p\"]", "a/b", etag,
+					 deadline_in(5 * NS_PER_S), &e),
+			 0);
+	assert_received(&a, 2, "DELETE /dbs/d/colls/c/docs/a%2Fb HTTP/1.1\r\n");
+	assert_received(&a, 2, "\r\nIf-Match: \"two\"\r\n");
+	assert_int_equal(peer_requests(a.peer), 3);
+	end(&a);
+}
+
+static void
+test_a_connection_that_is_cut_is_no_reason_to_write_twice(void **state)
+{
+	static const enum peer_end ends[] = { PEER_CLOSE, PEER_RESET };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(ends); i++) {
+		const struct peer_reply script[] = {
+			{ .text = "", .end = ends[i] },
+			{ .text = ANSWER("200 OK", "", "39", STORED) },
+		};
+		struct account a = account_of(script, 2);
+		char etag[DOCSTORE_ETAG_MAX + 1] = "";
+		struct err e = { 0 };
+
+		if (put(&a, NULL, 20 * NS_PER_S, etag, &e) < 0)
+			fail_msg("%s", e.text);
+		assert_string_equal(etag, "\"new\"");
+		assert_int_equal(peer_requests(a.peer), 2);
+		assert_received(&a, 1, "GET /dbs/d/colls/c/docs/a%2Fb HTTP/1.1\r\n");
+		end(&a);
+	}
+}
+
+/* There is time left to find out. */
+static void
+test_an_answer_that_does_not_come(void **state)
+{
+	static const struct peer_reply script[] = {
+		{ .text = "", .end = PEER_STALL },
+		{ .text = ANSWER("200 OK", "", "39", STORED) },
+	};
+	struct account a = account_of(script, 2);
+	char etag[DOCSTORE_ETAG_MAX + 1] = "";
+	struct err e = { 0 };
+
+	(void)state;
+	if (put(&a, "old", 2 * NS_PER_S, etag, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_string_equal(etag, "\"new\"");
+	assert_int_equal(peer_requests(a.peer), 2);
+	end(&a);
+}
+
 int
 main(void)
 {
@@ -139,6 +239,9 @@ main(void)
 		cmocka_unit_test(test_dots_are_no_way_up),
 		cmocka_unit_test(test_throttling_is_waited_out),
 		cmocka_unit_test(test_a_part_of_a_range_begins_with_nothing),
+		cmocka_unit_test(test_writes_on_the_wire),
+		cmocka_unit_test(test_a_connection_that_is_cut_is_no_reason_to_write_twice),
+		cmocka_unit_test(test_an_answer_that_does_not_come),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -193,6 +194,82 @@ a_wait_beyond_the_deadline_is_etimedout(void **state)
 	end(s);
 }
 
+/* ---- writes */
+
+static int
+put(struct docstore *s, const struct docstore_at *at, const struct docstore_put *sent,
+    char etag[static DOCSTORE_ETAG_MAX + 1], struct deadline d, struct err *e)
+{
+	(void)at, (void)d, (void)e;
+	(void)snprintf(etag, DOCSTORE_ETAG_MAX + 1, "\"of %s\"", sent->id);
+	docstore_charge(s, 6);
+	return 0;
+}
+
+static int delete (struct docstore *s, const struct docstore_at *at, const char *partition,
+		   const char *id, const char *etag, struct deadline d, struct err *e)
+{
+	(void)s, (void)at, (void)partition, (void)id, (void)etag, (void)d;
+	return err_set(e, ENOENT, "not there");
+}
+
+static const struct docstore_at somewhere = { .database = "d", .container = "c" };
+static const struct docstore_put document = { .partition = "[1]", .id = "i" };
+
+static int
+put_document(struct docstore *s, size_t n, char etag[DOCSTORE_ETAG_MAX + 1], struct err *e)
+{
+	static char text[DOCSTORE_DOCUMENT_MAX + 1];
+	struct docstore_put sent = document;
+
+	sent.text = span_of(text, n);
+	return docstore_put(s, &somewhere, &sent, etag, deadline_in(NS_PER_S), e);
+}
+
+static int
+delete_document(struct docstore *s, struct err *e)
+{
+	return docstore_delete(s, &somewhere, "[1]", "i", NULL, deadline_in(NS_PER_S), e);
+}
+
+static void
+writes_go_through_and_are_counted(void **state)
+{
+	static const struct docstore_ops writes = {
+		.name = "fake", .page = page, .put = put, .delete = delete, .free = free_inner
+	};
+	struct docstore *s = paced(1000, 10);
+	char etag[DOCSTORE_ETAG_MAX + 1] = "";
+	struct err e = { 0 };
+
+	(void)state;
+	fake.ops = &writes;
+	assert_int_equal(ask(s, 1, 60, &e), 0); /* a page would have to wait now */
+	assert_int_equal(put_document(s, DOCSTORE_DOCUMENT_MAX, etag, &e), 0);
+	assert_string_equal(etag, "\"of i\"");
+	assert_int_equal(s->charge_milli, 1006000);
+	assert_int_equal(slept_ns, 0);
+	assert_int_equal(put_document(s, DOCSTORE_DOCUMENT_MAX + 1, etag, &e), -EFBIG);
+	err_clear(&e);
+	assert_int_equal(delete_document(s, &e), -ENOENT);
+	end(s);
+}
+
+static void
+a_store_that_only_reads_says_so(void **state)
+{
+	struct docstore *s = paced(1, 10);
+	char etag[DOCSTORE_ETAG_MAX + 1] = "untouched";
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(put_document(s, 2, etag, &e), -EROFS);
+	assert_string_equal(etag, "untouched");
+	err_clear(&e);
+	assert_int_equal(delete_document(s, &e), -EROFS);
+	end(s);
+}
+
 int
 main(void)
 {
@@ -202,6 +279,8 @@ main(void)
 		cmocka_unit_test(pages_become_as_small_as_can_be_paid_for_in_seconds),
 		cmocka_unit_test(a_question_for_one_item_does_not_wait_but_counts),
 		cmocka_unit_test(a_wait_beyond_the_deadline_is_etimedout),
+		cmocka_unit_test(writes_go_through_and_are_counted),
+		cmocka_unit_test(a_store_that_only_reads_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "backend/store/fault.h"
+#include "backend/store/storewrite.h"
 #include "tests/unit/store/lines.h"
 
 static const struct deadline never = { 0 };
@@ -74,8 +75,14 @@ inner_free(struct store *s)
 	inner_freed = true;
 }
 
-static const struct store_ops inner_ops = { "inner",	inner_list, inner_probe,
-					    inner_head, inner_get,  inner_free };
+static const struct store_ops inner_ops = {
+	.name = "inner",
+	.list = inner_list,
+	.probe = inner_probe,
+	.head = inner_head,
+	.get = inner_get,
+	.free = inner_free,
+};
 static struct store inner = { .ops = &inner_ops, .label = "inner", .listable = true };
 
 static struct store *
@@ -242,7 +249,7 @@ test_delays_and_stalls(void **state)
 static void
 test_bad_rules_are_named(void **state)
 {
-	static const char *const bad[] = { "put errno EIO",
+	static const char *const bad[] = { "write errno EIO",
 					   "get",
 					   "get errno",
 					   "get errno EFOO",
@@ -258,7 +265,12 @@ test_bad_rules_are_named(void **state)
 					   "get errno EIO EIO",
 					   "get delay 99999999999",
 					   "getx stall",
-					   "ge stall" };
+					   "ge stall",
+					   "get lost",
+					   "properties lost",
+					   "put lost 1",
+					   "put cut 1",
+					   "commit flip 1" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -276,6 +288,78 @@ test_bad_rules_are_named(void **state)
 	}
 }
 
+/* ---- writes: the inner store counts them */
+
+static unsigned puts_done;
+
+static int
+inner_put(struct store *s, const char *name, const struct store_properties *p, struct span bytes,
+	  struct store_condition c, struct store_written *out, struct deadline d, struct err *e)
+{
+	(void)s, (void)name, (void)p, (void)bytes, (void)c, (void)d, (void)e;
+	puts_done++;
+	*out = (struct store_written){ "2", 5 };
+	return 0;
+}
+
+static int
+inner_delete(struct store *s, const char *name, const char *if_match, struct deadline d,
+	     struct err *e)
+{
+	(void)s, (void)name, (void)if_match, (void)d;
+	return err_set(e, ESTALE, "changed");
+}
+
+static void
+test_a_lost_answer_is_that_of_a_write_that_happened(void **state)
+{
+	static const struct store_write_ops write_ops = { .put = inner_put,
+							  .delete = inner_delete };
+	static const struct store_properties nothing = { .meta = NULL };
+	static const struct store_condition any = { 0 };
+	static const int want[] = { 0, -EIO, -ENOSPC, 0 };
+	static const unsigned done[] = { 1, 2, 2, 3 };
+	struct store_ops ops = inner_ops;
+	struct store writable = { .ops = &ops };
+	struct store *s = NULL;
+	struct err e = { 0 };
+
+	(void)state;
+	ops.write = &write_ops;
+	assert_int_equal(fault_store_new_take(
+				 &writable, "put:2 lost; put:3 errno ENOSPC; delete lost", &s, &e),
+			 0);
+	for (unsigned i = 0; i < ARRAY_LEN(want); i++) {
+		struct store_written w = { .etag = "" };
+
+		err_clear(&e);
+		assert_int_equal(store_put(s, "a", &nothing, span_str("x"), any, &w, never, &e),
+				 want[i]);
+		assert_string_equal(w.etag, want[i] == 0 ? "2" : "");
+		assert_int_equal(puts_done, done[i]);
+	}
+	err_clear(&e);
+	assert_int_equal(store_delete(s, "a", NULL, never, &e), -ESTALE); /* none to be lost */
+	assert_int_equal(fault_store_calls(s, "put"), 4);
+	assert_int_equal(fault_store_calls(s, "delete"), 1);
+	store_free(s);
+}
+
+static void
+test_what_only_reads_says_so(void **state)
+{
+	static const struct store_properties nothing = { .meta = NULL };
+	static const struct store_condition any = { 0 };
+	struct store *s = faulty("");
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(store_put(s, "a", &nothing, span_str("x"), any, NULL, never, &e), -EROFS);
+	err_clear(&e);
+	assert_int_equal(store_make_folder(s, "a", never, &e), -EROFS);
+	store_free(s);
+}
+
 int
 main(void)
 {
@@ -286,6 +370,8 @@ main(void)
 		cmocka_unit_test(test_one_bit_is_flipped_wherever_it_is_read),
 		cmocka_unit_test(test_delays_and_stalls),
 		cmocka_unit_test(test_bad_rules_are_named),
+		cmocka_unit_test(test_a_lost_answer_is_that_of_a_write_that_happened),
+		cmocka_unit_test(test_what_only_reads_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
