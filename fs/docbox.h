@@ -13,7 +13,7 @@
 
 #include "backend/keys/keyring.h"
 #include "backend/store/docstore.h"
-#include "crypto/document.h"
+#include "crypto/documentseal.h"
 
 struct docbox; /* opaque, reference counted, thread-safe */
 
@@ -96,6 +96,23 @@ int docbox_scan(struct docbox *b, struct span text, struct docplain *plain,
  * Puts in front of a failure which document it is of: by its stored id, as far as it can be read.
  */
 int docbox_err_in(struct docbox *b, struct span text, struct err *e);
+
+/* ---- sealing ---- */
+
+/*
+ * What has to hold before anything is sealed for the container: policy and open keys are those that
+ * the file pins (docpin.h); for what it does not pin yet, one page of the container is read: where
+ * something is sealed under such a key the key must open some of it.  Then it is pinned.  -EACCES:
+ * events "policy.pin", "policy.dek_changed", "policy.unencrypted" (no policy, and none was pinned).
+ */
+int docbox_check_pins(struct docbox *b, const struct dockeys *k, const char *file,
+		      struct deadline d, struct err *e) MUST_CHECK;
+
+/* As document_seal; a key that is missing says why. */
+int docbox_seal(struct docbox *b, const struct dockeys *k, struct span text, struct buf *out,
+		struct document_head *head, struct err *e) MUST_CHECK;
+/* Whether there is every key of the policy, so that no property can be withheld. */
+bool docbox_opens_all(const struct dockeys *k);
 
 /* ---- values: names of files, and the stored text of what a user names ---- */
 

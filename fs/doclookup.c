@@ -112,9 +112,8 @@ note_row(void *arg, struct span text, struct err *e)
 	return 0;
 }
 
-/* One query for one item. */
-static int
-is_there(struct docview *v, struct docspot *s, struct deadline d, bool *out, struct err *e)
+int
+docview_is_there(struct docview *v, struct docspot *s, struct deadline d, bool *out, struct err *e)
 {
 	struct docstore_select sel;
 	struct docstore_page page;
@@ -151,11 +150,12 @@ lookup_keys(struct docview *v, const struct docpath *p, struct docspot *s, struc
 	    struct deadline d, struct err *e)
 {
 	bool there = p->area == DOCAREA_ITEMS &&
-		     (p->n_rest == 0 || is_listed(v, s, p->rest[s->n_keys - 1]));
+		     (p->n_rest == 0 || is_listed(v, s, p->rest[s->n_keys - 1]) ||
+		      docdirs_has(v->dirs, s, p));
 	int r = 0;
 
 	if (!there)
-		r = is_there(v, s, d, &there, e);
+		r = docview_is_there(v, s, d, &there, e);
 	if (r == 0 && !there)
 		return err_set(e, ENOENT, "no document has that key");
 	return r < 0 ? r : docview_send_dir("", sink, e);

@@ -19,7 +19,8 @@ static const int64_t WAIT_STEP_NS = 200 * NS_PER_MS;
 struct measure {
 	struct measure *next;
 	char *name;
-	bool busy; /* somebody counts */
+	bool busy;     /* somebody counts */
+	bool outdated; /* something was written meanwhile */
 	uint64_t size;
 	int64_t until_ns;
 };
@@ -98,6 +99,17 @@ add_locked(struct docmeasures *m, const char *name)
 	return x;
 }
 
+void
+docmeasure_forget(struct docview *v)
+{
+	struct docmeasures *m = v->measures;
+
+	mutex_lock(&m->mu);
+	for (struct measure *x = m->first; x != NULL; x = x->next)
+		x->outdated = true;
+	mutex_unlock(&m->mu);
+}
+
 static void
 wait_locked(struct docmeasures *m)
 {
@@ -129,13 +141,15 @@ begin(struct docmeasures *m, const char *name, struct deadline d, bool *mine, ui
 		(void)err_set(e, ETIMEDOUT, "the stream was not counted in time");
 		r = err_mark(e, "net.deadline", NULL);
 	}
-	*mine = r == 0 && (x == NULL || clock_now_ns() >= x->until_ns);
+	*mine = r == 0 && (x == NULL || x->outdated || clock_now_ns() >= x->until_ns);
 	if (*mine && x == NULL)
 		x = add_locked(m, name);
-	if (*mine && x != NULL)
+	if (*mine && x != NULL) {
 		x->busy = true;
-	else if (r == 0 && x != NULL)
+		x->outdated = false;
+	} else if (r == 0 && x != NULL) {
 		*out = x->size;
+	}
 	mutex_unlock(&m->mu);
 	return r;
 }

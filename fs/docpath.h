@@ -81,6 +81,9 @@ void docspot_init(struct docspot *s);
 void docspot_clear(struct docspot *s);
 #define AUTO_DOCSPOT struct docspot CLEANUP(docspot_clear)
 
+/* A stored JSON text as a token of a document: p == NULL where it stands for nothing ("{}"). */
+struct span docspot_token(const struct buf *json);
+
 /*
  * The selection of what lies at the spot and below it; borrowed from the spot.  what, max_items are
  * the caller's.  with_id: of a document, by its id too (a query; otherwise its whole partition).

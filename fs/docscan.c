@@ -38,6 +38,8 @@ struct scan {
 	unsigned users;	  /* calls that are at it */
 	unsigned readers; /* cursors that have been handed out and did not come back */
 	bool busy, complete;
+	bool outdated; /* something was written since it began: only for who is in the midst of it
+			*/
 	int64_t start_ns, moved_ns; /* moved: when its last page came */
 	int64_t used_ns;	    /* when the last user left */
 	struct buf cursor;
@@ -134,7 +136,7 @@ good_for(const struct docscans *t, const struct scan *x)
 static bool
 usable(const struct docscans *t, const struct scan *x)
 {
-	return x->busy || clock_now_ns() - x->moved_ns < good_for(t, x);
+	return !x->outdated && (x->busy || clock_now_ns() - x->moved_ns < good_for(t, x));
 }
 
 static bool
@@ -319,9 +321,23 @@ take_row(void *arg, struct span text, struct err *e)
 	return r == 0 ? partition_each(buf_str(&copy), note_value, row, e) : r;
 }
 
+/* Directories without documents come last; under docdirs' lock. */
 static int
-fetch(struct docscans *t, struct scan *x, struct docspot *s, struct deadline d, struct err *e)
+note_made(void *arg, const char *name, struct err *e)
 {
+	struct row *row = arg;
+	int r;
+
+	mutex_lock(&row->t->mu);
+	r = add_name_locked(row, name, NULL, e);
+	mutex_unlock(&row->t->mu);
+	return r;
+}
+
+static int
+fetch(struct docview *v, struct scan *x, struct docspot *s, struct deadline d, struct err *e)
+{
+	struct docscans *t = v->scans;
 	struct row row = { t, x, s };
 	struct docstore_select sel;
 	struct docstore_page page;
@@ -332,6 +348,8 @@ fetch(struct docscans *t, struct scan *x, struct docspot *s, struct deadline d, 
 	sel.max_items = DOCVIEW_ROWS;
 	r = docstore_page(docbox_store(s->box), docbox_at(s->box), &sel, &x->cursor,
 			  (struct docstore_sink){ take_row, &row }, &page, d, e);
+	if (r == 0 && x->cursor.n == 0)
+		r = docdirs_each(v->dirs, s, note_made, &row, e);
 	mutex_lock(&t->mu);
 	x->busy = false;
 	if (r == 0) {
@@ -364,9 +382,10 @@ wait_locked(struct docscans *t, struct deadline d, struct err *e)
 
 /* Until there are names behind `at`, or the scan is complete; at most one page is fetched. */
 static int
-advance(struct docscans *t, struct scan *x, struct docspot *s, size_t at, struct deadline d,
+advance(struct docview *v, struct scan *x, struct docspot *s, size_t at, struct deadline d,
 	struct err *e)
 {
+	struct docscans *t = v->scans;
 	bool fetched = false;
 	int r = 0;
 
@@ -384,7 +403,7 @@ advance(struct docscans *t, struct scan *x, struct docspot *s, size_t at, struct
 			mine = x->busy = true;
 		mutex_unlock(&t->mu);
 		if (mine) {
-			r = fetch(t, x, s, d, e);
+			r = fetch(v, x, s, d, e);
 			fetched = true;
 		}
 	}
@@ -434,7 +453,7 @@ docscan_page(struct docview *v, struct docspot *s, struct buf *cursor, struct vi
 		r = enter(t, buf_str(&key), cursor, &x, &at, e);
 	if (r < 0)
 		return r;
-	r = advance(t, x, s, at, d, e);
+	r = advance(v, x, s, at, d, e);
 	if (r == 0)
 		r = send_names(t, x, at, cursor, sink, e);
 	leave(t, x, r == 0 && cursor->n > 0);
@@ -458,6 +477,23 @@ docscan_knows(struct docview *v, struct docspot *s, const char *name)
 	has = x != NULL && x->complete && nameset_find(&x->names, name) >= 0;
 	mutex_unlock(&t->mu);
 	return has;
+}
+
+void
+docscan_forget(struct docview *v, const struct docbox *box)
+{
+	const struct docstore_at *at = docbox_at(box);
+	struct docscans *t = v->scans;
+	struct err ignored = { 0 };
+	AUTO_BUF key;
+
+	buf_init(&key, KEY_MAX);
+	if (buf_addf(&key, &ignored, "%s/%s/%s ", at->database, at->container, at->rid) < 0)
+		return;
+	mutex_lock(&t->mu);
+	for (struct scan *x = t->first; x != NULL; x = x->next)
+		x->outdated |= strncmp(x->key, buf_str(&key), key.n) == 0;
+	mutex_unlock(&t->mu);
 }
 
 static int
@@ -495,7 +531,7 @@ docscan_alias(struct docview *v, struct docspot *s, const char *name, struct dea
 		r = copy_stored_locked(x, name, out, &found, e);
 		mutex_unlock(&t->mu);
 		if (r == 0 && !found && !complete)
-			r = advance(t, x, s, at, d, e);
+			r = advance(v, x, s, at, d, e);
 	}
 	leave(t, x, false);
 	return r == 0 && !found ? err_set(e, ENOENT, "no value has this abbreviated name") : r;

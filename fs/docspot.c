@@ -95,8 +95,8 @@ take_key(struct docview *v, struct docspot *s, const char *name, struct deadline
 	return r;
 }
 
-static struct span
-token_of(const struct buf *json)
+struct span
+docspot_token(const struct buf *json)
 {
 	const struct span s = buf_span(json);
 
@@ -110,10 +110,10 @@ make_partition(struct docspot *s, struct err *e)
 	const struct container_def *def = docbox_def(s->box);
 	int r = 0;
 
-	if (def->system_key && token_of(&s->key[0]).p == NULL && s->n_levels == 1)
+	if (def->system_key && docspot_token(&s->key[0]).p == NULL && s->n_levels == 1)
 		return buf_add_str(&s->partition, "[]", e);
 	for (unsigned i = 0; r == 0 && i < s->n_levels; i++)
-		r = partition_add(&s->partition, token_of(&s->key[i]), e);
+		r = partition_add(&s->partition, docspot_token(&s->key[i]), e);
 	if (r == 0 && s->n_levels == 0)
 		r = partition_add(&s->partition, buf_span(&s->id_json), e);
 	return r == 0 ? partition_end(&s->partition, def, e) : r;

@@ -44,6 +44,12 @@ find(struct docview *v, const struct docpath *p)
 	return box;
 }
 
+struct docbox *
+docview_known_box(struct docview *v, const struct docpath *p)
+{
+	return find(v, p);
+}
+
 /* Takes made; returns it, or the one that somebody else has read meanwhile. */
 static struct docbox *
 keep(struct docview *v, const struct docpath *p, struct docview_box *entry, struct docbox *made)
@@ -142,6 +148,7 @@ docview_free(struct view *view)
 
 	docscans_free(v->scans);
 	docmeasures_free(v->measures);
+	docdirs_free(v->dirs);
 	while (v->boxes != NULL) {
 		struct docview_box *x = v->boxes;
 
@@ -155,16 +162,20 @@ docview_free(struct view *view)
 	free(v);
 }
 
-static const struct view_ops ops = {
-	.list = docview_list,
-	.lookup = docview_lookup,
-	.open = docview_open,
-	.read = docview_read,
-	.read_release = docview_read_release,
-	.xattrs = docview_xattrs,
-	.close = docview_close,
-	.free = docview_free,
-};
+/* clang-format off */
+#define READING                                \
+	.list = docview_list,                  \
+	.lookup = docview_lookup,              \
+	.open = docview_open,                  \
+	.read = docview_read,                  \
+	.read_release = docview_read_release,  \
+	.xattrs = docview_xattrs,              \
+	.close = docview_close,                \
+	.free = docview_free
+/* clang-format on */
+static const struct view_ops read_ops = { READING };
+static const struct view_ops write_ops = { READING, .write = &docview_write_ops };
+#undef READING
 
 int
 docview_new_take(struct engine *g, const struct docview_config *cfg, struct docstore *store,
@@ -178,7 +189,7 @@ docview_new_take(struct engine *g, const struct docview_config *cfg, struct docs
 		keyring_free(keys);
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	v->base.ops = &ops;
+	v->base.ops = cfg->writable ? &write_ops : &read_ops;
 	v->base.dear = true;
 	(void)snprintf(v->base.label, sizeof(v->base.label), "%s", store->label);
 	v->engine = g;
@@ -190,6 +201,8 @@ docview_new_take(struct engine *g, const struct docview_config *cfg, struct docs
 	r = docscans_new(engine_budget(g), cfg->attr_timeout_ns, &v->scans, e);
 	if (r == 0)
 		r = docmeasures_new(cfg->attr_timeout_ns, &v->measures, e);
+	if (r == 0)
+		r = docdirs_new(&v->dirs, e);
 	if (r < 0) {
 		docview_free(&v->base);
 		return r;
@@ -201,7 +214,9 @@ docview_new_take(struct engine *g, const struct docview_config *cfg, struct docs
 struct docstore *
 docview_store(const struct view *view)
 {
-	return view->ops == &ops ? ((const struct docview *)(const void *)view)->store : NULL;
+	const bool is_one = view->ops == &read_ops || view->ops == &write_ops;
+
+	return is_one ? ((const struct docview *)(const void *)view)->store : NULL;
 }
 
 bool

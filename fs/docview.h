@@ -13,6 +13,8 @@ struct docview_config {
 	struct docbox_config box;
 	int64_t attr_timeout_ns; /* how long what was learnt is believed without asking */
 	bool stream_scan;	 /* stream_size=scan */
+	bool writable;		 /* rw; then: */
+	const char *pin_file;	 /* what policy and DEKs have to be; borrowed for life */
 };
 
 /* Takes store and keyring (also on failure). */

@@ -3,7 +3,7 @@
  * What the files of the document view share with each other, and with nobody else: docview.c (the
  * view and its containers), docspot.c (names to stored values), docitem.c (one document as an
  * item), doclist.c (directories), docscan.c (partition key values as names), doclookup.c (names),
- * docopen.c (files).
+ * docopen.c (files), docwrite.c (new versions), docdirs.c (directories without documents).
  */
 #ifndef FS_DOCVIEWFILE_H
 #define FS_DOCVIEWFILE_H
@@ -14,6 +14,7 @@
 #include "fs/docpath.h"
 #include "fs/docstream.h"
 #include "fs/docview.h"
+#include "fs/viewwrite.h"
 
 enum {
 	DOCVIEW_PAGE_ITEMS = 1000, /* documents asked for at once */
@@ -23,6 +24,7 @@ enum {
 
 struct docscans;    /* docscan.c */
 struct docmeasures; /* docmeasure.c */
+struct docdirs;	    /* docdirs.c */
 
 struct docview {
 	struct view base;
@@ -33,6 +35,7 @@ struct docview {
 	int64_t started_ns;	/* wall time: what streams and small files show as theirs */
 	struct docscans *scans;
 	struct docmeasures *measures;
+	struct docdirs *dirs;
 	pthread_mutex_t mu;	   /* rank 3; guards the list */
 	struct docview_box *boxes; /* containers that have been looked at */
 };
@@ -53,6 +56,9 @@ docview_of(struct view *view)
 int docview_in_box(struct docview *v, const struct docpath *p, bool again,
 		   int (*run)(void *arg, struct docbox *box, struct err *e), void *arg,
 		   struct deadline d, struct err *e) MUST_CHECK;
+
+/* The container when it is known already: a reference, or NULL.  Asks nobody. */
+struct docbox *docview_known_box(struct docview *v, const struct docpath *p);
 
 int docview_list(struct view *view, const char *dir, struct buf *cursor, struct view_sink sink,
 		 struct deadline d, struct err *e) MUST_CHECK;
@@ -120,6 +126,9 @@ bool docscan_knows(struct docview *v, struct docspot *s, const char *name);
 int docscan_alias(struct docview *v, struct docspot *s, const char *name, struct deadline d,
 		  struct buf *out, struct err *e) MUST_CHECK;
 
+/* Something has been written to the container: no scan of it is good for who comes now. */
+void docscan_forget(struct docview *v, const struct docbox *box);
+
 /* ---- docmeasure.c ---- */
 
 int docmeasures_new(int64_t fresh_ns, struct docmeasures **out, struct err *e) MUST_CHECK;
@@ -128,7 +137,35 @@ void docmeasures_free(struct docmeasures *m);
 int docmeasure_size(struct docview *v, struct docbox *box, const char *min, const char *max,
 		    struct deadline d, uint64_t *out, struct err *e) MUST_CHECK;
 
+void docmeasure_forget(struct docview *v);
+
+/* ---- docwrite.c ---- */
+
+extern const struct view_write_ops docview_write_ops;
+
+/* ---- docdirs.c ---- */
+
+int docdirs_new(struct docdirs **out, struct err *e) MUST_CHECK;
+void docdirs_free(struct docdirs *t);
+/* Remembers the directory of the path's first n keys.  -ENOSPC. */
+int docdirs_add(struct docdirs *t, const struct docspot *s, const struct docpath *p, unsigned n,
+		struct err *e) MUST_CHECK;
+/* Whether the directory at the spot is remembered; whether any below it is. */
+bool docdirs_has(struct docdirs *t, const struct docspot *s, const struct docpath *p);
+bool docdirs_any_below(struct docdirs *t, const struct docspot *s);
+/* Forgets the directory of the path's first n keys. */
+void docdirs_remove(struct docdirs *t, const struct docspot *s, const struct docpath *p,
+		    unsigned n);
+/* Names of those right below the spot; under a lock. */
+int docdirs_each(struct docdirs *t, const struct docspot *s,
+		 int (*each)(void *arg, const char *name, struct err *e), void *arg,
+		 struct err *e) MUST_CHECK;
+
 /* ---- doclookup.c ---- */
+
+/* Whether any document is at the spot or below it: one query for one item. */
+int docview_is_there(struct docview *v, struct docspot *s, struct deadline d, bool *out,
+		     struct err *e) MUST_CHECK;
 
 /* The small files' text. */
 int docview_text(struct docview *v, const struct docpath *p, struct docbox *box, struct deadline d,
