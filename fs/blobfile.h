@@ -13,6 +13,7 @@
 
 struct blobview {
 	struct view base;
+	struct view_ops ops;
 	struct engine *engine;
 	struct blobview_config cfg;
 	struct store *store;  /* owned */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/blobfile.h"
+#include "fs/blobcheck.h"
 #include "fs/blobpath.h"
 #include "fs/unwrap.h"
 
@@ -27,48 +27,13 @@ struct opening {
 	struct version *version; /* one reference, once it is known */
 	struct span_fill *fill;	 /* while the whole blob is being fetched */
 	struct envelope env;
+	bool has_bind; /* a binding tag, as the request or the listing gave it: */
+	uint8_t bind[BIND_RAW_LEN];
 	int64_t mtime_ns;
 	bool doubt; /* what the listing said of the size is not so */
 };
 
-/* ---- what may be opened at all ---- */
-
-static int
-refuse_unencrypted(struct err *e)
-{
-	(void)err_set(e, EACCES,
-		      "the blob is not encrypted: it has no encryptiondata in its metadata");
-	return err_mark(e, "policy.unencrypted", "mount with unencrypted=show to read such blobs");
-}
-
-static int
-check_entry(const struct blobview *v, const struct store_entry *entry, struct err *e)
-{
-	if (entry->archived) {
-		(void)err_set(e, ENODATA, "the blob is in the archive tier");
-		return err_mark(e, "remote.archived", "rehydrate it to a hot or cool tier first");
-	}
-	if (entry->metadata_hidden) {
-		(void)err_set(e, EOPNOTSUPP,
-			      "the blob is encrypted with a customer-provided key on the service");
-		return err_mark(e, "policy.unsupported",
-				"read it with a client that sends that key");
-	}
-	if (entry->envelope.p == NULL && !v->cfg.show_unencrypted)
-		return refuse_unencrypted(e);
-	return 0;
-}
-
-static int
-check_protocol(const struct blobview *v, const struct envelope *env, struct err *e)
-{
-	if (env->protocol != PROTOCOL_V1 || v->cfg.v1_read)
-		return 0;
-	(void)err_set(e, EACCES,
-		      "the blob is sealed with protocol 1.0, which authenticates nothing");
-	return err_mark(e, "policy.v1",
-			"mount with v1=read to read it all the same, or write it again with 2.0");
-}
+/* ---- failures of V1 ---- */
 
 /* V1 says one thing only, whatever failed: docs/SECURITY.md, "V1". */
 static int
@@ -204,6 +169,15 @@ learn_v1_size(struct opening *o, const char *etag, const struct key_ref *key, st
 	return r < 0 ? v1_uniform(e) : 0;
 }
 
+/* A tag that is none of a version known here counts as absent. */
+static void
+take_bind(struct opening *o, struct span text)
+{
+	struct err ignored = { 0 };
+
+	o->has_bind = text.p != NULL && bind_parse(text, o->bind, &ignored) == 0;
+}
+
 /*
  * The envelope counts as the request gave it; parses and checks it, so that no vault is asked for
  * a blob that cannot be.
@@ -218,9 +192,10 @@ take_envelope(struct opening *o, const struct store_entry *entry, struct err *e)
 	envelope_clear(&o->env);
 	if (entry->envelope.p == NULL)
 		return 0;
+	take_bind(o, entry->bind);
 	r = envelope_parse(entry->envelope, &o->env, e);
 	if (r == 0)
-		r = check_protocol(o->v, &o->env, e);
+		r = blobcheck_protocol(o->v, &o->env, e);
 	return r < 0 ? r : make_layout(o, &f, &l, e);
 }
 
@@ -246,6 +221,9 @@ make_version(struct opening *o, struct found f, struct key_ref *key, struct err 
 	r = make_layout(o, &f, &info.layout, e);
 	if (r == 0 && info.v1 != NULL)
 		r = learn_v1_size(o, f.etag, key, &info.layout, e);
+	if (r == 0 && !f.clear)
+		r = blobcheck_binding(o->v, &o->env, &info.layout, key,
+				      o->has_bind ? o->bind : NULL, &info.bound, e);
 	return r < 0 ? r : version_get(engine_spans(o->v->engine), &info, &o->version, e);
 }
 
@@ -289,6 +267,9 @@ trust_record(struct opening *o, struct err *e)
 	int r;
 
 	envelope_clear(&o->env);
+	o->has_bind = blob_record_bind(rec) != NULL;
+	if (o->has_bind)
+		memcpy(o->bind, blob_record_bind(rec), BIND_RAW_LEN);
 	r = rec->state == BLOB_SEALED ? blob_record_envelope(rec, &o->env, e) : 0;
 	if (r == 0)
 		r = wait_key(o, &key, e);
@@ -311,7 +292,7 @@ whole_begin(void *arg, const struct store_entry *entry, struct err *e)
 		return err_set(e, EIO, "the size is %llu, not %llu as listed",
 			       (unsigned long long)entry->size,
 			       (unsigned long long)blob_record_of(o->record)->stored_size);
-	r = check_entry(o->v, entry, e);
+	r = blobcheck_entry(o->v, entry, e);
 	if (r == 0)
 		r = take_envelope(o, entry, e);
 	if (r == 0 && o->env.kid != NULL)
@@ -371,7 +352,7 @@ head_entry(void *arg, const struct store_entry *entry, struct err *e)
 
 	if (strcmp(entry->etag, o->etag) != 0)
 		return report_change(o, entry, e);
-	r = check_entry(o->v, entry, e);
+	r = blobcheck_entry(o->v, entry, e);
 	if (r == 0)
 		r = take_envelope(o, entry, e);
 	if (r == 0 && o->env.kid != NULL)
@@ -411,7 +392,7 @@ guess_unwrap(struct opening *o, struct err *e)
 		return 0;
 	r = blob_record_envelope(rec, &env, e);
 	if (r == 0)
-		r = check_protocol(o->v, &env, e);
+		r = blobcheck_protocol(o->v, &env, e);
 	if (r < 0)
 		return r;
 	/* Not worth a call when the size cannot be; whether it is so, the request will say. */

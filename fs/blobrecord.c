@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mutex.h"
+#include "crypto/bind.h"
 #include "crypto/layout.h"
 
 enum { KID_BUCKETS = 256 };
@@ -133,16 +134,27 @@ remember_envelope(struct blob_record *r, struct kid_table *t, struct envelope_te
 	return rc;
 }
 
+static void
+remember_bind(struct blob_record *r, struct span text)
+{
+	struct err ignored = { 0 };
+
+	r->bound = bind_parse(text, r->bind, &ignored) == 0;
+}
+
 int
 blob_record_new(struct kid_table *t, struct envelope_template *like,
 		const struct store_entry *entry, struct view_record **out, struct err *e)
 {
-	struct blob_record *r = calloc(1, sizeof(*r));
+	const size_t n = sizeof(struct blob_record) + (entry->bind.p != NULL ? BIND_RAW_LEN : 0);
+	struct blob_record *r = calloc(1, n);
 	int rc = 0;
 
 	if (r == NULL)
 		return err_set(e, ENOMEM, "out of memory");
-	r->base = (struct view_record){ .free = record_free, .refs = 1, .bytes = sizeof(*r) + 16 };
+	r->base = (struct view_record){ .free = record_free, .refs = 1, .bytes = (unsigned)n + 16 };
+	if (entry->bind.p != NULL)
+		remember_bind(r, entry->bind);
 	r->stored_size = entry->size;
 	r->page_blob = entry->type == STORE_PAGE;
 	r->archived = entry->archived;
@@ -170,6 +182,12 @@ const char *
 blob_record_kid(const struct blob_record *r)
 {
 	return r->kid != NULL ? r->kid->s : "";
+}
+
+const uint8_t *
+blob_record_bind(const struct blob_record *r)
+{
+	return r->bound ? r->bind : NULL;
 }
 
 uint64_t

@@ -31,6 +31,8 @@ struct blob_record {
 	struct kid_text *kid;		/* BLOB_SEALED */
 	uint8_t state;			/* enum blob_state */
 	bool page_blob, archived;
+	bool bound;	/* there is a binding tag: */
+	uint8_t bind[]; /* BIND_RAW_LEN bytes */
 };
 
 /*
@@ -45,6 +47,9 @@ int blob_record_new(struct kid_table *t, struct envelope_template *like,
 int blob_record_envelope(const struct blob_record *r, struct envelope *out,
 			 struct err *e) MUST_CHECK;
 const char *blob_record_kid(const struct blob_record *r); /* "" when there is none */
+
+/* The binding tag: BIND_RAW_LEN bytes, NULL when there is none, or none of a version known here. */
+const uint8_t *blob_record_bind(const struct blob_record *r);
 
 /* Plain size to show, and whether it is exact. */
 uint64_t blob_record_size(const struct blob_record *r, bool *exact);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/blobfile.h"
+#include "fs/blobwrite.h"
 
 unsigned
 blobview_xattrs(struct view *view, const char *etag, uint64_t size, struct view_record *record,
@@ -44,7 +44,7 @@ blobview_xattrs(struct view *view, const char *etag, uint64_t size, struct view_
 		PUT("protocol", "%s", protocol_name(envelope_packed_protocol(r->packed)));
 		PUT("key_id", "%s", blob_record_kid(r));
 		PUT("algorithm", "%s", wrap_alg_name(envelope_packed_alg(r->packed)));
-		PUT("integrity", "%s", v1 ? "none" : "regions");
+		PUT("integrity", "%s", v1 ? "none" : r->bound ? "regions+tag" : "regions");
 		if (!v1)
 			PUT("region_length", "%llu",
 			    (unsigned long long)envelope_packed_region_len(r->packed));
@@ -100,6 +100,12 @@ static const struct view_ops ops = {
 	.free = blobview_free,
 };
 
+bool
+blobview_wrap_alg(const char *name, struct blobview_config *cfg)
+{
+	return wrap_alg_parse(name, &cfg->wrap_alg);
+}
+
 int
 blobview_new_take(struct engine *g, const struct blobview_config *cfg, struct store *store,
 		  struct keyring *keys, struct view **out, struct err *e)
@@ -112,7 +118,9 @@ blobview_new_take(struct engine *g, const struct blobview_config *cfg, struct st
 		keyring_free(keys);
 		return err_set(e, ENOMEM, "out of memory");
 	}
-	v->base.ops = &ops;
+	v->ops = ops;
+	v->ops.write = cfg->writable ? &blobwrite_ops : NULL;
+	v->base.ops = &v->ops;
 	(void)snprintf(v->base.label, sizeof(v->base.label), "%s", store->label);
 	v->engine = g;
 	v->cfg = *cfg;
