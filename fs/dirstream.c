@@ -11,7 +11,7 @@
 struct dirpage {
 	struct dirstream_entry *entry;
 	size_t n, room;
-	int64_t came_ns;
+	int64_t asked_ns, came_ns;
 };
 
 enum ahead_state { AHEAD_NONE, AHEAD_RUNNING, AHEAD_DONE };
@@ -24,6 +24,8 @@ struct dirstream {
 	uint64_t first; /* number of the page's first entry, counting "." and ".." */
 	struct dirpage page;
 	bool started, complete;
+	bool drafts_next; /* the view's pages are done: what is written here and listed nowhere
+			     comes */
 	/*
 	 * The page after this one, fetched while this one is shown; while it is, the cursor is its.
 	 */
@@ -108,7 +110,7 @@ start_over(struct dirstream *s)
 	page_drop(&s->page);
 	buf_reset(&s->cursor);
 	s->first = DIRSTREAM_DOTS;
-	s->started = s->complete = false;
+	s->started = s->complete = s->drafts_next = false;
 }
 
 static int
@@ -143,6 +145,18 @@ keep_entry(void *arg, const struct view_item *item, struct err *e)
 }
 
 static int
+keep_draft(void *arg, const char *name, struct err *e)
+{
+	const struct view_item item = { .name = name, .exact = true, .etag = "" };
+	struct dirpage *p = arg;
+	int r = keep_entry(p, &item, e);
+
+	if (r == 0)
+		p->entry[p->n - 1].local = true;
+	return r;
+}
+
+static int
 keep_own_children(struct node *dir, struct dirstream *s, struct err *e)
 {
 	struct node *child;
@@ -167,6 +181,7 @@ list_page(struct node *dir, struct dirstream *s, struct dirpage *into, struct de
 	int r;
 
 	buf_init(&path, 64 << 10);
+	into->asked_ns = clock_now_ns();
 	r = node_path(dir, &path, e);
 	if (r == 0)
 		r = view_list(node_view(dir), buf_str(&path), &s->cursor,
@@ -229,6 +244,10 @@ next_page(struct op *op, struct dirstream *s, struct err *e)
 	page_drop(&s->page);
 	if (node_view(op->node) == NULL)
 		return keep_own_children(op->node, s, e);
+	if (s->drafts_next) {
+		s->complete = true;
+		return drafts_list(op->fs->drafts, op->node, keep_draft, &s->page, e);
+	}
 	r = await_ahead(s) ? take_ahead(s, e)
 			   : list_page(op->node, s, &s->page, op_deadline(op), e);
 	if (r < 0)
@@ -236,7 +255,8 @@ next_page(struct op *op, struct dirstream *s, struct err *e)
 	if (s->cursor.n > 0) {
 		fetch_ahead(op, s);
 	} else {
-		s->complete = true;
+		s->complete = op->fs->drafts == NULL;
+		s->drafts_next = !s->complete;
 		tree_listing_done(op->node, dirstream_listing(s));
 	}
 	return 0;
@@ -291,5 +311,5 @@ dirstream_ready(const struct dirstream *s, uint64_t at)
 struct tree_listing
 dirstream_listing(const struct dirstream *s)
 {
-	return (struct tree_listing){ s->start_ns, s->page.came_ns };
+	return (struct tree_listing){ s->start_ns, s->page.asked_ns, s->page.came_ns };
 }

@@ -14,6 +14,7 @@ enum { DIRSTREAM_DOTS = 2 };
 struct dirstream_entry {
 	char *name; /* name NUL etag NUL */
 	bool dir, exact;
+	bool local; /* this mount's own: what it is, the tree knows */
 	uint64_t size;
 	int64_t mtime_ns;
 	struct view_record *record;

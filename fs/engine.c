@@ -17,6 +17,8 @@ static const struct {
 	[LANE_UNWRAP] = { "unwrap", 256 }, [LANE_DATA] = { "data", 512 },
 	[LANE_AHEAD] = { "ahead", 64 }, /* stuck prefetches (24 at most) leave room for pages of
 					   listings */
+	[LANE_WRITE] = { "write", 256 },   [LANE_PUBLISH] = { "publish", 256 },
+	[LANE_SEAL] = { "seal", 256 },	   [LANE_SEND] = { "send", 64 },
 };
 
 struct engine {
@@ -53,13 +55,15 @@ engine_new(const struct engine_config *cfg, struct engine **out, struct err *e)
 
 /*
  * Opens feed the unwraps; what a failed prefetch leaves undone goes to the data lane, which feeds
- * itself.  Ended in this order, no lane is fed when it has ended.
+ * itself; writes and publishes feed the seals, and all of these read through the data lane and
+ * feed the sends.  Ended in this order, no lane is fed when it has ended.
  */
 void
 engine_drain(struct engine *g)
 {
-	static const enum lane order[N_LANES] = { LANE_META, LANE_OPEN, LANE_UNWRAP, LANE_AHEAD,
-						  LANE_DATA };
+	static const enum lane order[N_LANES] = { LANE_META,	LANE_OPEN, LANE_WRITE,
+						  LANE_PUBLISH, LANE_SEAL, LANE_UNWRAP,
+						  LANE_AHEAD,	LANE_DATA, LANE_SEND };
 
 	for (unsigned i = 0; i < N_LANES; i++) {
 		pool_free(g->pool[order[i]]);
@@ -107,4 +111,10 @@ int64_t
 engine_timeout_ns(const struct engine *g)
 {
 	return g->timeout_ns;
+}
+
+int64_t
+engine_publish_ns(const struct engine *g)
+{
+	return g->timeout_ns * 5;
 }

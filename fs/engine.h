@@ -5,7 +5,8 @@
  *
  * Each kind of work has a lane of its own, so that stuck data never blocks a
  * stat, an open or another file's read: lookups and listings, opens, the unwraps
- * beside them, spans that a reader waits for, spans fetched ahead.
+ * beside them, spans that a reader waits for, spans fetched ahead, bytes that are
+ * written, versions that are published, regions that are sealed before that, blocks that are sent.
  */
 #ifndef FS_ENGINE_H
 #define FS_ENGINE_H
@@ -16,7 +17,18 @@
 #include "base/err.h"
 #include "base/pool.h"
 
-enum lane { LANE_META, LANE_OPEN, LANE_UNWRAP, LANE_DATA, LANE_AHEAD, N_LANES };
+enum lane {
+	LANE_META,
+	LANE_OPEN,
+	LANE_UNWRAP,
+	LANE_DATA,
+	LANE_AHEAD,
+	LANE_WRITE,   /* bytes into the staging area */
+	LANE_PUBLISH, /* flush, fsync, release */
+	LANE_SEAL,    /* regions of files that are being written */
+	LANE_SEND,    /* sealed blocks on their way */
+	N_LANES
+};
 
 struct engine; /* opaque */
 struct spans;
@@ -35,6 +47,8 @@ struct budget *engine_budget(struct engine *g);
 struct spans *engine_spans(struct engine *g);
 struct docbodies *engine_bodies(struct engine *g);
 int64_t engine_timeout_ns(const struct engine *g);
+/* The deadline of what sends a whole file, but for a second more for each MiB: five times that. */
+int64_t engine_publish_ns(const struct engine *g);
 
 /*
  * Waits for every job submitted so far and ends the lanes' threads; the engine

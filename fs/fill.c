@@ -42,7 +42,8 @@ start(struct fill *f, struct err *e)
 	fill_place(f->layout, f->cek == NULL, f->span, &place);
 	room = (size_t)place.plain_len + CBC_BLOCK;
 	if (f->block.p == NULL)
-		r = spanmem_take(f->mem, room, f->wait_for_memory, f->deadline, &f->block, e);
+		r = spanmem_take(f->mem, room, f->wait_for_memory ? SPANMEM_SURELY : SPANMEM_NOW,
+				 f->deadline, &f->block, e);
 	if (r == 0 && f->cek != NULL && f->unsealer == NULL)
 		r = unsealer_new(&f->unsealer, e);
 	if (r == 0 && f->cek != NULL)

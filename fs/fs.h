@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "fs/draft.h"
 #include "fs/engine.h"
 #include "fs/fuse.h"
 #include "fs/mount.h"
@@ -17,6 +18,7 @@ struct fs {
 	struct mount_config cfg;
 	struct fuse_session *session;
 	struct tree *tree;
+	struct drafts *drafts; /* NULL: the mount only reads */
 	struct engine *engine;
 	struct pool *answerers; /* interrupts */
 	struct push *push;	/* verified regions to the page cache, entries to forget */
@@ -24,7 +26,10 @@ struct fs {
 	pthread_mutex_t mu;
 	struct handle *handles; /* guarded by mu; all that is open: RELEASE never comes for some */
 	atomic_bool ready_told;
+	_Atomic(void *) room; /* NULL, or OP_ROOM bytes for an op: fresh ones cost page faults */
 };
+
+enum { OP_ROOM = 1 << 20, OP_ROOM_MIN = 64 << 10 };
 
 /*
  * An open file or directory; fi->fh points to it.  Reference counted: an interrupted request may
@@ -35,6 +40,9 @@ struct handle {
 	unsigned refs;		  /* guarded by fs->mu */
 	struct node *node;	  /* a reference */
 	struct view_file *file;	  /* files */
+	struct draft *draft;	  /* files that are being written; held */
+	bool writes;		  /* counts as a writer of the draft */
+	pid_t opener;		  /* writes: the process, 0: unknown */
 	struct dirstream *stream; /* directories */
 };
 
@@ -56,10 +64,20 @@ struct op {
 	bool plus;
 	char *name; /* owned */
 	struct view_read read;
+	/* --- what writes --- */
+	struct node *to_dir; /* a reference, or NULL */
+	char *to_name;	     /* owned */
+	void *bytes;	     /* of op_take_bytes: what is written */
+	bool has_room;	     /* that is fs->room's */
+	int to_set;	     /* FUSE_SET_ATTR_* */
+	int64_t mtime_ns;
+	pid_t thread; /* who asks, as the kernel names it */
 };
 
 /* Parks req and returns its op, or answers ENOMEM and returns NULL. */
 struct op *op_new(struct fs *fs, fuse_req_t req, struct node *node);
+/* Memory for n bytes that are written or read; false: there is none. */
+bool op_take_bytes(struct op *op, size_t n) MUST_CHECK;
 void op_submit(struct op *op, enum lane lane, void (*run)(struct pool_job *job));
 static inline struct op *
 op_of(struct pool_job *job)
@@ -74,11 +92,29 @@ struct deadline op_deadline(const struct op *op);
  */
 void op_fail(struct op *op, const char *what, const struct err *e);
 void op_end(struct op *op);
+/* Done: answers 0, or fails as op_fail does; lets go of the op. */
+void op_answer(struct op *op, const char *what, int r, const struct err *e);
+
+/*
+ * An op on a name in a directory where something can be written; otherwise answers and returns
+ * NULL.
+ */
+struct op *op_on_name(fuse_req_t req, fuse_ino_t parent, const char *name);
+/* Answers with the node. */
+void op_reply_entry(struct op *op, struct node *n);
 
 struct fs *fs_of(fuse_req_t req);
 struct node *fs_node(fuse_req_t req, fuse_ino_t ino);
 void fs_stat(struct fs *fs, struct node *n, struct stat *st);
 double fs_attr_timeout(struct fs *fs, struct node *n);
+/* What the kernel is told of a node, which counts as one lookup. */
+void fs_entry(struct fs *fs, struct node *n, struct fuse_entry_param *out);
+/*
+ * Opens the draft that op->node is for what op->fi says, and answers the request; false when it is
+ * none.
+ */
+bool fs_open_draft(struct op *op);
+bool fs_opens_to_write(int flags);
 
 /* The callbacks, by file. */
 void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
@@ -92,6 +128,27 @@ void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
 void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+	       struct fuse_file_info *fi);
+void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev);
+void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+	      struct fuse_file_info *fi);
+void fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+		struct fuse_file_info *fi);
+void fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t length,
+		  struct fuse_file_info *fi);
+void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to,
+	       const char *to_name, unsigned flags);
+void fs_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void fs_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void fs_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t to, const char *name);
+void fs_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
+		 int flags);
+void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void fs_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,

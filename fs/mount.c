@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "fs/fs.h"
+#include "fs/mountend.h"
 #include "fs/push.h"
 
 enum {
@@ -30,6 +31,9 @@ struct mount {
 	bool mounted;
 	struct pool_job tune;
 	char *mountpoint;
+	struct stat under;     /* what was there before */
+	struct mount_end *end; /* while it serves */
+	unsigned lost;
 };
 
 /* ---- when the kernel has answered ---- */
@@ -73,8 +77,8 @@ on_init(void *userdata, struct fuse_conn_info *conn)
 	conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
 	/* With it a reader with O_DIRECT waits where not even SIGKILL reaches it. */
 	conn->want &= ~(unsigned)FUSE_CAP_ASYNC_DIO;
-	conn->want |= conn->capable &
-		      (FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS);
+	conn->want |= conn->capable & (FUSE_CAP_ASYNC_READ | FUSE_CAP_READDIRPLUS |
+				       FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ATOMIC_O_TRUNC);
 	conn->max_background = MAX_BACKGROUND;
 	conn->congestion_threshold = MAX_BACKGROUND * 3 / 4;
 	conn->max_readahead = READ_AHEAD_KB << 10;
@@ -101,6 +105,21 @@ static const struct fuse_lowlevel_ops ops = {
 	.readdir = fs_readdir,
 	.readdirplus = fs_readdirplus,
 	.releasedir = fs_releasedir,
+	.create = fs_create,
+	.mknod = fs_mknod,
+	.write = fs_write,
+	.setattr = fs_setattr,
+	.fallocate = fs_fallocate,
+	.flush = fs_flush,
+	.fsync = fs_fsync,
+	.unlink = fs_unlink,
+	.rename = fs_rename,
+	.mkdir = fs_mkdir,
+	.rmdir = fs_rmdir,
+	.link = fs_link,
+	.symlink = fs_symlink,
+	.setxattr = fs_setxattr,
+	.removexattr = fs_removexattr,
 };
 
 /* ---- opening ---- */
@@ -158,7 +177,8 @@ new_session(struct mount *m, struct err *e)
 
 	escape_option(m->fs.cfg.fsname, fsname, sizeof(fsname));
 	(void)snprintf(options, sizeof(options),
-		       "ro,nosuid,nodev,noexec,subtype=azcryptfs,fsname=%s%s", fsname,
+		       "%s,nosuid,nodev,noexec,subtype=azcryptfs,fsname=%s%s",
+		       m->fs.cfg.staging != NULL ? "rw" : "ro", fsname,
 		       m->fs.cfg.allow_other ? ",allow_other,default_permissions" : "");
 	m->fs.session = fuse_session_new(&args, &ops, sizeof(ops), m);
 	fuse_opt_free_args(&args);
@@ -205,6 +225,10 @@ prepare(struct mount *m, struct err *e)
 		views[i] = (struct tree_view){ cfg->views[i].path, cfg->views[i].view };
 	r = tree_new(&tc, &m->fs.tree, e);
 	free(views);
+	if (r == 0 && cfg->staging != NULL)
+		r = drafts_new(&(struct drafts_config){ m->fs.tree, cfg->engine, cfg->staging,
+							m->mountpoint },
+			       &m->fs.drafts, e);
 	if (r == 0)
 		r = push_new(m->fs.tree, &m->fs.push, e);
 	if (r == 0)
@@ -232,7 +256,7 @@ mount_open(const struct mount_config *cfg, struct mount **out, struct err *e)
 	m->tune.run = raise_read_ahead;
 	(void)pthread_mutex_init(&m->fs.mu, NULL);
 	m->mountpoint = realpath(cfg->mountpoint, NULL);
-	if (m->mountpoint == NULL)
+	if (m->mountpoint == NULL || stat(m->mountpoint, &m->under) != 0)
 		r = err_set(e, errno, "mount point %s: %s", cfg->mountpoint, strerror(errno));
 	if (r == 0)
 		r = prepare(m, e);
@@ -251,13 +275,65 @@ mount_open(const struct mount_config *cfg, struct mount **out, struct err *e)
 
 /* ---- serving ---- */
 
+/* The kernel says nothing of what is open when it is gone. */
+static void
+put_handles(struct mount *m)
+{
+	while (m->fs.handles != NULL)
+		handle_put(&m->fs, m->fs.handles);
+}
+
+/* Requests that were interrupted may still be worked on, and hold their handles. */
+static void
+end_writers(struct mount *m)
+{
+	struct fs *fs = &m->fs;
+	struct handle *h;
+
+	do {
+		mutex_lock(&fs->mu);
+		for (h = fs->handles; h != NULL && !h->writes; h = h->next)
+			;
+		if (h != NULL) {
+			h->writes = false;
+			h->refs++;
+		}
+		mutex_unlock(&fs->mu);
+		if (h != NULL) {
+			draft_end_writer(h->draft);
+			handle_put(fs, h);
+		}
+	} while (h != NULL);
+}
+
 /*
- * The end: running network calls are cut short, all that is parked is answered by
- * its own worker, and only then the kernel is told.
+ * Unmounted, so that nobody has a file open: what the kernel did not say any more is done.  A
+ * connection that was cut looks alike, but then the mount is still there, and what was written may
+ * be half of what was to come.
  */
 static void
-wind_down(struct mount *m)
+publish_closed(struct mount *m)
 {
+	struct stat st;
+
+	if (m->fs.drafts == NULL || stat(m->mountpoint, &st) != 0 || st.st_dev != m->under.st_dev ||
+	    st.st_ino != m->under.st_ino)
+		return;
+	end_writers(m);
+	drafts_finish(m->fs.drafts);
+}
+
+/*
+ * The end: what is closed is published, running network calls are cut short, all that is parked is
+ * answered by its own worker, and only then the kernel is told.
+ */
+static void
+wind_down(struct mount *m, bool unmounted)
+{
+	if (unmounted)
+		publish_closed(m);
+	if (m->fs.drafts != NULL)
+		drafts_stop(m->fs.drafts);
 	if (m->fs.cfg.stop != NULL)
 		m->fs.cfg.stop(m->fs.cfg.stop_arg);
 	engine_drain(m->fs.engine);
@@ -269,29 +345,44 @@ wind_down(struct mount *m)
 	m->mounted = false;
 	push_free(m->fs.push);
 	m->fs.push = NULL;
-	while (m->fs.handles != NULL)
-		handle_put(&m->fs, m->fs.handles);
+	if (m->fs.drafts != NULL) {
+		drafts_log_lost(m->fs.drafts);
+		m->lost = drafts_lost(m->fs.drafts);
+	}
+	put_handles(m);
+	drafts_free(m->fs.drafts);
+	m->fs.drafts = NULL;
+}
+
+unsigned
+mount_lost(const struct mount *m)
+{
+	return m->lost;
 }
 
 int
 mount_run(struct mount *m, struct err *e)
 {
 	struct fuse_loop_config *loop = fuse_loop_cfg_create();
+	bool signalled;
 	int r;
 
 	if (loop == NULL)
 		return err_set(e, ENOMEM, "out of memory");
 	fuse_loop_cfg_set_max_threads(loop, FUSE_THREADS);
 	fuse_loop_cfg_set_clone_fd(loop, 0);
-	if (fuse_set_signal_handlers(m->fs.session) != 0) {
+	r = mount_end_new(m->fs.session, m->fs.drafts, m->fs.cfg.term_wait_ns, &m->end, e);
+	if (r < 0) {
 		fuse_loop_cfg_destroy(loop);
-		return err_set(e, EIO, "cannot set signal handlers");
+		return r;
 	}
-	r = fuse_session_loop_mt(m->fs.session,
-				 loop); /* 0: unmounted, > 0: the signal that ended it */
+	r = fuse_session_loop_mt(m->fs.session, loop);
 	fuse_loop_cfg_destroy(loop);
-	wind_down(m);
-	fuse_remove_signal_handlers(m->fs.session);
+	signalled = mount_end_stop(m->end);
+	if (r == -ECONNABORTED) /* the kernel has ended it, and says so in this way now and then */
+		r = 0;
+	wind_down(m, !signalled && r == 0);
+	mount_end_free(m->end);
 	return r < 0 ? err_set(e, -r, "the connection to the kernel failed: %s", strerror(-r)) : 0;
 }
 
@@ -306,7 +397,11 @@ mount_close(struct mount *m)
 	pool_free(m->fs.answerers);
 	if (m->fs.session != NULL)
 		fuse_session_destroy(m->fs.session);
+	drafts_free(m->fs.drafts);
 	tree_free(m->fs.tree);
+	if (m->fs.room != NULL)
+		explicit_bzero(m->fs.room, OP_ROOM);
+	free(m->fs.room);
 	(void)pthread_mutex_destroy(&m->fs.mu);
 	free(m->mountpoint);
 	free(m);

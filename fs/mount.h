@@ -26,7 +26,9 @@ struct mount_config {
 	unsigned n_views;
 	struct engine *engine;
 	bool foreground;
-	bool allow_other; /* implies default_permissions */
+	struct staging_area *staging; /* where what is written waits; borrowed; NULL: read-only */
+	int64_t term_wait_ns;	      /* how long a stopped mount waits for writers to close */
+	bool allow_other;	      /* implies default_permissions */
 	bool has_uid, has_gid;
 	uid_t uid;
 	gid_t gid;
@@ -49,6 +51,8 @@ struct mount_config {
 struct mount; /* opaque */
 int mount_open(const struct mount_config *cfg, struct mount **out, struct err *e) MUST_CHECK;
 int mount_run(struct mount *m, struct err *e) MUST_CHECK;
+/* Files that were written and could not be published by the end of mount_run: each was logged. */
+unsigned mount_lost(const struct mount *m);
 void mount_close(struct mount *m); /* unmounts if still mounted; NULL is fine */
 
 #endif

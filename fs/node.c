@@ -9,6 +9,7 @@
 
 #include "base/num.h"
 #include "fs/names.h"
+#include "fs/viewwrite.h"
 
 /* ---- the table (lock held) ---- */
 
@@ -98,7 +99,7 @@ node_free(struct node *n)
 	if (n->dir) {
 		free(n->d->own);
 		free(n->d);
-	} else {
+	} else if (!n->drafted) {
 		view_record_put(n->record);
 	}
 	free(n);
@@ -138,15 +139,23 @@ node_keep_locked(struct node *n)
 	}
 }
 
-/*
- * A node with one reference, not yet linked; NULL when there is no memory for it (must: take it
- * all the same).
- */
-struct node *
-node_new_locked(struct tree *t, struct node *parent, struct view *view,
-		const struct view_item *item, bool must)
+static void
+set_name(struct node *n, const char *name, const char *etag)
 {
-	size_t n_name = strlen(item->name), n_etag = strlen(item->etag);
+	const size_t n_name = strlen(name);
+
+	n->ino = n->parent == NULL ? 1 : names_ino(n->parent->ino, name);
+	n->n_name = (uint8_t)n_name;
+	memcpy(n->name, name, n_name + 1);
+	memcpy(n->name + n_name + 1, etag, strlen(etag) + 1);
+}
+
+/* The node, with room for names of n_name bytes. */
+static struct node *
+make_locked(struct tree *t, struct node *parent, struct view *view, const struct view_item *item,
+	    size_t n_name, bool must)
+{
+	const size_t n_etag = strlen(item->etag);
 	const size_t own_bytes = offsetof(struct node, name) + n_name + n_etag + 2;
 	size_t bytes = own_bytes + (item->dir		   ? sizeof(struct directory)
 				    : item->record != NULL ? item->record->bytes
@@ -179,13 +188,47 @@ node_new_locked(struct tree *t, struct node *parent, struct view *view,
 	n->mtime_ns = item->dir && item->mtime_ns == 0 ? t->started_ns : item->mtime_ns;
 	if (!item->dir)
 		n->record = view_record_get(item->record);
-	n->ino = parent == NULL ? 1 : names_ino(parent->ino, item->name);
-	n->n_name = (uint8_t)n_name;
-	memcpy(n->name, item->name, n_name + 1);
-	memcpy(n->name + n_name + 1, item->etag, n_etag + 1);
+	set_name(n, item->name, item->etag);
 	n->refs = 1;
 	age_add_locked(t, n);
 	return n;
+}
+
+/*
+ * A node with one reference, not yet linked; NULL when there is no memory for it (must: take it
+ * all the same).
+ */
+struct node *
+node_new_locked(struct tree *t, struct node *parent, struct view *view,
+		const struct view_item *item, bool must)
+{
+	return make_locked(t, parent, view, item, strlen(item->name), must);
+}
+
+struct node *
+node_new_draft_locked(struct node *dir, const struct view_item *item, struct draft *draft)
+{
+	struct node *n = make_locked(dir->t, dir, dir->view, item, NAMES_FILE_MAX + NODE_ETAG_ROOM,
+				     true);
+
+	if (n == NULL)
+		return NULL;
+	atomic_store(&n->drafted, true);
+	n->draft = draft;
+	return n;
+}
+
+void
+node_rename_locked(struct node *n, struct node *dir, const char *name)
+{
+	struct node *old = n->parent;
+
+	assert(n->drafted && !n->linked && strlen(name) <= NAMES_FILE_MAX);
+	dir->refs++;
+	n->parent = dir;
+	set_name(n, name, "");
+	old->refs--;
+	node_release_locked(old);
 }
 
 static const char *
@@ -210,6 +253,22 @@ learn(struct node *n, const struct view_item *item, struct learnt l)
 	n->ask = item->ask;
 }
 
+bool
+node_become_locked(struct node *n, const struct view_item *item, struct learnt l)
+{
+	if (n->n_name + strlen(item->etag) > NAMES_FILE_MAX + NODE_ETAG_ROOM)
+		return false;
+	memcpy(n->name + n->n_name + 1, item->etag, strlen(item->etag) + 1);
+	n->record = view_record_get(item->record);
+	n->size = item->size;
+	n->exact = item->exact;
+	n->mtime_ns = item->mtime_ns;
+	learn(n, item, l);
+	atomic_store(&n->drafted,
+		     false); /* from here on others read its version without the lock */
+	return true;
+}
+
 /* The node that stands for item in dir from now on, with one reference. */
 struct node *
 node_update_locked(struct node *dir, const char *name, const struct view_item *item,
@@ -218,16 +277,21 @@ node_update_locked(struct node *dir, const char *name, const struct view_item *i
 	struct tree *t = dir->t;
 	struct view_item named = *item;
 	struct node *old = *node_slot_locked(t, dir, name), *n;
+	struct missing *m;
 	uint64_t number;
 
-	if (old != NULL &&
-	    old->learnt_ns >
-		    l.at_ns) { /* a page of a listing may have waited long for its reader */
+	/*
+	 * A page of a listing may have waited long for its reader; what is written here is newest.
+	 */
+	if (old != NULL && (old->drafted || old->learnt_ns > l.at_ns)) {
 		old->refs++;
 		return old;
 	}
 	named.name = name;
-	node_missing_slot(dir, name, &number)->until_ns = 0;
+	m = node_missing_slot(dir, name, &number);
+	if (!must && m->number == number && m->gone_ns > l.at_ns)
+		return NULL;
+	m->until_ns = m->gone_ns = 0;
 	if (old != NULL && old->dir == item->dir && strcmp(etag_of(old), item->etag) == 0) {
 		old->refs++;
 		if (item->exact && !old->exact) { /* what could not be opened then can be now */
@@ -254,6 +318,11 @@ node_fresh_until_locked(const struct node *n)
 {
 	const struct directory *d = n->parent != NULL ? n->parent->d : NULL;
 
+	if (n->drafted)
+		return n->draft != NULL ? INT64_MAX : 0;
+	/* Where names are given and taken here, the kernel may know the node by another by now. */
+	if (!n->linked && n->parent != NULL && view_writes(n->view))
+		return 0;
 	if (d != NULL && !n->ask && n->linked && n->learnt_ns >= d->list_start_ns &&
 	    d->list_until_ns > n->fresh_until_ns)
 		return d->list_until_ns;
@@ -323,7 +392,7 @@ node_view(const struct node *n)
 
 /*
  * Names of a node never change and its parents live as long as it does: no lock is needed to walk
- * up.
+ * up.  But for the draft's at the end of a path.
  */
 static int
 add_names(const struct node *n, bool to_root, struct buf *out, struct err *e)
@@ -341,15 +410,41 @@ add_names(const struct node *n, bool to_root, struct buf *out, struct err *e)
 int
 node_path(struct node *n, struct buf *out, struct err *e)
 {
+	int r;
+
 	buf_reset(out);
-	return add_names(n, false, out, e);
+	if (!n->drafted)
+		return add_names(n, false, out, e);
+	mutex_lock(&n->t->mu);
+	r = add_names(n, false, out, e);
+	mutex_unlock(&n->t->mu);
+	return r;
+}
+
+int
+node_child_path(struct node *dir, const char *name, struct buf *out, struct err *e)
+{
+	int r = node_path(dir, out, e);
+
+	if (r == 0 && out->n > 0)
+		r = buf_add_str(out, "/", e);
+	return r == 0 ? buf_add_str(out, name, e) : r;
 }
 
 int
 node_full_path(struct node *n, struct buf *out, struct err *e)
 {
+	int r;
+
 	buf_reset(out);
-	return n->parent == NULL ? buf_add_str(out, "/", e) : add_names(n, true, out, e);
+	if (n == n->t->root)
+		return buf_add_str(out, "/", e);
+	if (!n->drafted)
+		return add_names(n, true, out, e);
+	mutex_lock(&n->t->mu);
+	r = add_names(n, true, out, e);
+	mutex_unlock(&n->t->mu);
+	return r;
 }
 
 const char *
@@ -361,7 +456,13 @@ node_etag(const struct node *n)
 struct view_record *
 node_record(const struct node *n)
 {
-	return n->dir ? NULL : n->record;
+	return n->dir || n->drafted ? NULL : n->record;
+}
+
+bool
+node_is_draft(const struct node *n)
+{
+	return n->drafted;
 }
 
 struct node *

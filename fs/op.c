@@ -72,6 +72,9 @@ handle_put(struct fs *fs, struct handle *h)
 	mutex_unlock(&fs->mu);
 	if (!last)
 		return;
+	if (h->writes)
+		draft_end_writer(h->draft);
+	draft_put(h->draft);
 	view_close(h->file);
 	dirstream_free(h->stream);
 	node_opened(h->node, -1);
@@ -88,8 +91,27 @@ op_free(struct parked *p)
 
 	handle_put(op->fs, op->handle);
 	node_unref(op->node);
+	if (op->to_dir != NULL)
+		node_unref(op->to_dir);
 	free(op->name);
+	free(op->to_name);
+	if (op->has_room)
+		op->bytes = atomic_exchange(&op->fs->room, op->bytes);
+	if (op->bytes != NULL)
+		explicit_bzero(op->bytes, op->has_room ? OP_ROOM : op->size);
+	free(op->bytes);
 	free(op);
+}
+
+bool
+op_take_bytes(struct op *op, size_t n)
+{
+	op->has_room = n >= OP_ROOM_MIN && n <= OP_ROOM;
+	if (op->has_room)
+		op->bytes = atomic_exchange(&op->fs->room, NULL);
+	if (op->bytes == NULL)
+		op->bytes = malloc(op->has_room ? OP_ROOM : n > 0 ? n : 1);
+	return op->bytes != NULL;
 }
 
 struct op *
@@ -128,6 +150,18 @@ op_end(struct op *op)
 	park_done(&op->parked);
 }
 
+void
+op_answer(struct op *op, const char *what, int r, const struct err *e)
+{
+	if (r < 0) {
+		op_fail(op, what, e);
+		return;
+	}
+	if (park_claim(&op->parked))
+		(void)fuse_reply_err(op->parked.req, 0);
+	op_end(op);
+}
+
 /*
  * A name that is missing, or means another version by now, is an answer, unless somebody was
  * reading it; what an interrupted or stopped mount leaves undone is no event either, nor is an
@@ -137,8 +171,10 @@ static bool
 worth_a_line(const struct err *e, const char *what)
 {
 	if (e->no == ENOENT || e->no == ESTALE)
-		return strcmp(what, "read") == 0;
-	return e->no != ECANCELED && e->no != ESPIPE;
+		return strcmp(what, "read") == 0 || strcmp(what, "publish") == 0;
+	if (e->no == EEXIST || e->no == ENOTEMPTY || e->no == EXDEV)
+		return strcmp(what, "publish") == 0;
+	return e->no != ECANCELED && e->no != ESPIPE && e->no != ESHUTDOWN;
 }
 
 void

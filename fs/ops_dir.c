@@ -45,18 +45,17 @@ add_plain(struct reply *rp, const char *name, uint64_t ino, bool dir, uint64_t n
 
 /* With attributes: the kernel counts one lookup for each. */
 static bool
-add_node(struct fs *fs, struct reply *rp, struct node *n, uint64_t next)
+add_node(struct fs *fs, struct reply *rp, struct node *n, const char *name, uint64_t next)
 {
-	struct fuse_entry_param entry = { .ino = tree_nodeid(fs->tree, n) };
+	struct fuse_entry_param entry;
 	size_t left = rp->size - rp->n, need;
 
-	fs_stat(fs, n, &entry.attr);
-	entry.attr_timeout = entry.entry_timeout = fs_attr_timeout(fs, n);
-	need = fuse_add_direntry_plus(rp->req, rp->buf + rp->n, left, node_name(n), &entry,
-				      (off_t)next);
-	if (need > left)
+	fs_entry(fs, n, &entry);
+	need = fuse_add_direntry_plus(rp->req, rp->buf + rp->n, left, name, &entry, (off_t)next);
+	if (need > left) {
+		tree_forget(n, 1);
 		return false;
-	tree_known(n);
+	}
 	rp->known[rp->n_known++] = n;
 	rp->n += need;
 	rp->added++;
@@ -76,15 +75,15 @@ add_entry(struct op *op, struct reply *rp, const struct dirstream_entry *x, stru
 		.etag = x->name + strlen(x->name) + 1,
 		.record = x->record,
 	};
-	struct node *n = rp->plus && node_view(op->node) != NULL ? tree_listed(op->node, &item, l)
-								 : NULL;
+	const bool listed = node_view(op->node) != NULL && !x->local;
+	struct node *n = rp->plus && listed ? tree_listed(op->node, &item, l) : NULL;
 	struct node_attr dir;
 	bool fits;
 
-	if (rp->plus && n == NULL && node_view(op->node) == NULL)
+	if (rp->plus && n == NULL && !listed)
 		n = tree_cached(op->node, x->name);
 	if (n != NULL) {
-		fits = add_node(op->fs, rp, n, next);
+		fits = add_node(op->fs, rp, n, x->name, next);
 		node_unref(n);
 		return fits;
 	}

@@ -7,6 +7,7 @@
 #include "base/mutex.h"
 #include "fs/fs.h"
 #include "fs/push.h"
+#include "fs/viewwrite.h"
 
 /* ---- open ---- */
 
@@ -36,6 +37,11 @@ open_view_file(struct op *op, struct view_file **out, struct err *e)
 	int r;
 
 	buf_init(&path, 64 << 10);
+	if (node_is_draft(op->node) || (op->fs->drafts != NULL && !tree_linked(op->node)))
+		return err_set(e, ESTALE, "the name means something else now");
+	r = drafts_told_late(op->fs->drafts, op->node, NULL, e);
+	if (r < 0)
+		return r;
 	r = node_path(op->node, &path, e);
 	return r < 0 ? r
 		     : view_open(node_view(op->node), buf_str(&path), node_etag(op->node),
@@ -43,10 +49,21 @@ open_view_file(struct op *op, struct view_file **out, struct err *e)
 				 op_deadline(op), out, e);
 }
 
+/* The kernel is to look the name up again, and to open the draft that it means by then. */
 static void
-run_open(struct pool_job *job)
+open_to_write(struct op *op)
 {
-	struct op *op = op_of(job);
+	const bool keeps = (op->fi.flags & O_TRUNC) == 0;
+	struct err e = { 0 };
+
+	if (draft_over(op->fs->drafts, op->node, keeps, op_deadline(op), &e) == 0)
+		(void)err_set(&e, ESTALE, "it is written in a draft");
+	op_fail(op, "open", &e);
+}
+
+static void
+open_to_read(struct op *op)
+{
 	struct view_file *file;
 	struct err e = { 0 };
 
@@ -71,19 +88,35 @@ run_open(struct pool_job *job)
 	op_end(op);
 }
 
+static void
+run_open(struct pool_job *job)
+{
+	struct op *op = op_of(job);
+
+	if (fs_open_draft(op))
+		return;
+	if (fs_opens_to_write(op->fi.flags))
+		open_to_write(op);
+	else
+		open_to_read(op);
+}
+
 void
 fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	struct node *n = fs_node(req, ino);
 	struct op *op;
 
-	if ((fi->flags & O_ACCMODE) != O_RDONLY || (fi->flags & O_TRUNC) != 0) {
+	if (fs_opens_to_write(fi->flags) &&
+	    (fs_of(req)->drafts == NULL || !view_writes(node_view(n)))) {
 		(void)fuse_reply_err(req, EROFS);
 		return;
 	}
-	op = op_new(fs_of(req), req, fs_node(req, ino));
+	op = op_new(fs_of(req), req, n);
 	if (op == NULL)
 		return;
 	op->fi = *fi;
+	op->thread = fuse_req_ctx(req)->pid;
 	op_submit(op, LANE_OPEN, run_open);
 }
 
@@ -125,6 +158,26 @@ read_done(struct view_read *r)
 	op_fail(op, "read", &e);
 }
 
+static void
+run_read_draft(struct pool_job *job)
+{
+	struct op *op = op_of(job);
+	struct err e = { 0 };
+	size_t got = 0;
+	int r;
+
+	r = !op_take_bytes(op, op->size)
+		    ? err_set(&e, ENOMEM, "out of memory")
+		    : draft_read(op->handle->draft, op->off, op->bytes, op->size, &got, &e);
+	if (r < 0) {
+		op_fail(op, "read", &e);
+		return;
+	}
+	if (park_claim(&op->parked))
+		(void)fuse_reply_buf(op->parked.req, op->bytes, got);
+	op_end(op);
+}
+
 void
 fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
@@ -139,6 +192,11 @@ fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file
 		return;
 	op->handle = handle_of(op->fs, fi);
 	op->size = size;
+	op->off = (uint64_t)off;
+	if (op->handle->draft != NULL) {
+		op_submit(op, LANE_WRITE, run_read_draft);
+		return;
+	}
 	op->read.off = (uint64_t)off;
 	op->read.len = size < VIEW_READ_MAX ? size : VIEW_READ_MAX;
 	op->read.done = read_done;

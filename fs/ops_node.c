@@ -10,6 +10,7 @@
 #include "fs/fs.h"
 #include "fs/names.h"
 #include "fs/push.h"
+#include "fs/viewwrite.h"
 
 enum { BLOCK_BYTES = 4096, STAT_BLOCK = 512 };
 static const int64_t MAX_TIMEOUT_NS = 600 * NS_PER_S;
@@ -21,13 +22,28 @@ fs_attr_timeout(struct fs *fs, struct node *n)
 	int64_t left;
 
 	node_attr(n, &a);
-	if (!a.exact) /* a V1 size is known at open only */
+	if (!a.exact || node_is_draft(n)) /* a V1 size is known at open only; drafts change */
 		return 0;
 	left = node_is_open(n) ? INT64_MAX : tree_fresh_ns(n);
 	if (left > MAX_TIMEOUT_NS) /* of the mount's own directories, and of what is open, the
 				      timeout's own length will do */
 		return fs->attr_timeout_s;
 	return (double)left / (double)NS_PER_S;
+}
+
+/*
+ * What is not in the store is its writer's own.  An editor that would move a document aside before
+ * it writes a new one, which deletes it, sees by a file that it tries out that this would not give
+ * the same attributes, and writes over the document instead.
+ */
+static mode_t
+mode_of(struct fs *fs, struct node *n, bool dir)
+{
+	const mode_t owner = fs->drafts != NULL ? 0200 : 0;
+
+	if (dir)
+		return S_IFDIR | 0555 | owner;
+	return drafts_is_local(fs->drafts, n) ? S_IFREG | 0600 : S_IFREG | 0444 | owner;
 }
 
 void
@@ -38,7 +54,7 @@ fs_stat(struct fs *fs, struct node *n, struct stat *st)
 	node_attr(n, &a);
 	*st = (struct stat){
 		.st_ino = a.ino,
-		.st_mode = ((mode_t)(a.dir ? S_IFDIR | 0555 : S_IFREG | 0444)) & ~fs->cfg.umask,
+		.st_mode = mode_of(fs, n, a.dir) & ~fs->cfg.umask,
 		.st_nlink =
 			1, /* of directories too: 2 would say that they have no subdirectories */
 		.st_uid = fs->cfg.uid,
@@ -53,15 +69,29 @@ fs_stat(struct fs *fs, struct node *n, struct stat *st)
 
 /* ---- lookup ---- */
 
+void
+fs_entry(struct fs *fs, struct node *n, struct fuse_entry_param *out)
+{
+	*out = (struct fuse_entry_param){ .ino = tree_nodeid(fs->tree, n) };
+	fs_stat(fs, n, &out->attr);
+	out->attr_timeout = out->entry_timeout = fs_attr_timeout(fs, n);
+	/*
+	 * A rename moves the kernel's entry with the node of the old name.  An open to write would
+	 * then be ESTALE twice, and the kernel forgives one: so it asks for each name of a file,
+	 * which costs no request.
+	 */
+	if (S_ISREG(out->attr.st_mode) && view_writes(node_view(n)))
+		out->entry_timeout = 0;
+	tree_known(n);
+}
+
 /* Answers with the node, whose reference it takes. */
 static void
 reply_entry(struct fs *fs, fuse_req_t req, struct node *n)
 {
-	struct fuse_entry_param entry = { .ino = tree_nodeid(fs->tree, n) };
+	struct fuse_entry_param entry;
 
-	fs_stat(fs, n, &entry.attr);
-	entry.attr_timeout = entry.entry_timeout = fs_attr_timeout(fs, n);
-	tree_known(n);
+	fs_entry(fs, n, &entry);
 	if (fuse_reply_entry(req, &entry) != 0)
 		tree_forget(n, 1); /* the kernel never heard of it */
 	node_unref(n);
@@ -112,6 +142,7 @@ fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		(void)fuse_reply_err(req, ENAMETOOLONG);
 		return;
 	}
+	drafts_sweep(fs_of(req)->drafts);
 	n = tree_assume(dir, name);
 	if (n != NULL) {
 		reply_entry(fs_of(req), req, n);
@@ -192,8 +223,8 @@ fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 }
 
 /*
- * A mount that only reads: what the mode bits say is the kernel's business (default_permissions),
- * writing is refused.
+ * What the mode bits say is the kernel's business (default_permissions); where nothing can be
+ * written writing is refused.
  */
 static int
 access_errno(struct fs *fs, struct node *n, int mask)
@@ -201,7 +232,7 @@ access_errno(struct fs *fs, struct node *n, int mask)
 	struct stat st;
 
 	fs_stat(fs, n, &st);
-	if ((mask & W_OK) != 0)
+	if ((mask & W_OK) != 0 && (fs->drafts == NULL || !view_writes(node_view(n))))
 		return EROFS;
 	return (mask & X_OK) != 0 && !S_ISDIR(st.st_mode) ? EACCES : 0;
 }
@@ -242,16 +273,22 @@ void
 fs_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	/*
-	 * A container has no size of its own: large, and with nothing free, since nothing can be
+	 * A container has no size of its own: large, and with nothing free when nothing can be
 	 * written.
 	 */
+	const bool writes = fs_of(req)->drafts != NULL;
+	const uint64_t blocks = UINT64_C(1) << 38, files = UINT64_C(1) << 32;
 	const struct statvfs st = {
 		.f_bsize = BLOCK_BYTES,
 		.f_frsize = BLOCK_BYTES,
-		.f_blocks = UINT64_C(1) << 38,
-		.f_files = UINT64_C(1) << 32,
+		.f_blocks = blocks,
+		.f_bfree = writes ? blocks : 0,
+		.f_bavail = writes ? blocks : 0,
+		.f_files = files,
+		.f_ffree = writes ? files : 0,
+		.f_favail = writes ? files : 0,
 		.f_namemax = NAMES_FILE_MAX,
-		.f_flag = ST_RDONLY | ST_NOSUID,
+		.f_flag = ST_NOSUID | (writes ? 0 : ST_RDONLY),
 	};
 
 	(void)ino;
@@ -266,7 +303,7 @@ xattrs_of(struct node *n, struct view_xattr out[VIEW_XATTRS_MAX])
 	struct node_attr a;
 
 	node_attr(n, &a);
-	if (a.dir || node_view(n) == NULL)
+	if (a.dir || node_view(n) == NULL || node_is_draft(n))
 		return 0;
 	return node_view(n)->ops->xattrs(node_view(n), node_etag(n), a.size, node_record(n), out);
 }

@@ -86,9 +86,11 @@ keep(struct spanmem *m, uint8_t *p)
 }
 
 static int
-charge(struct spanmem *m, size_t n, bool wait, struct deadline d, struct err *e)
+charge(struct spanmem *m, size_t n, enum spanmem_wait wait, struct deadline d, struct err *e)
 {
-	if (wait)
+	if (wait == SPANMEM_SURELY)
+		return budget_take_surely(m->budget, n, d, e);
+	if (wait == SPANMEM_WAIT)
 		return budget_take(m->budget, n, d, e);
 	if (!budget_try_evict(m->budget, n))
 		return err_set(e, EAGAIN, "no memory to read ahead");
@@ -96,8 +98,8 @@ charge(struct spanmem *m, size_t n, bool wait, struct deadline d, struct err *e)
 }
 
 int
-spanmem_take(struct spanmem *m, size_t n, bool wait, struct deadline d, struct span_block *out,
-	     struct err *e)
+spanmem_take(struct spanmem *m, size_t n, enum spanmem_wait wait, struct deadline d,
+	     struct span_block *out, struct err *e)
 {
 	struct span_block b = { NULL, n };
 	int r;

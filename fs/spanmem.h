@@ -23,12 +23,16 @@ struct span_block {
 int spanmem_new(struct budget *budget, struct spanmem **out, struct err *e) MUST_CHECK;
 void spanmem_free(struct spanmem *m); /* every block has been given back */
 
-/*
- * n bytes, n > 0.  wait: evict and wait up to the deadline (budget_take's errors); otherwise only
- * what is free now (-EAGAIN).
- */
-int spanmem_take(struct spanmem *m, size_t n, bool wait, struct deadline d, struct span_block *out,
-		 struct err *e) MUST_CHECK;
+enum spanmem_wait {
+	SPANMEM_NOW,   /* only what is free (-EAGAIN) */
+	SPANMEM_WAIT,  /* evict and wait up to the deadline (budget_take's errors) */
+	SPANMEM_SURELY /* the same by budget_take_surely: a block may wait for the bytes of a span
+			*/
+};
+
+/* n bytes, n > 0. */
+int spanmem_take(struct spanmem *m, size_t n, enum spanmem_wait wait, struct deadline d,
+		 struct span_block *out, struct err *e) MUST_CHECK;
 void spanmem_give(struct spanmem *m, struct span_block *b); /* b->p may be NULL */
 
 /* Lets go of the blocks kept for reuse; returns the bytes given back to the budget. */

@@ -25,9 +25,12 @@
 #include "fs/view.h"
 
 struct spans; /* opaque */
+struct spanmem;
 
 int spans_new(struct engine *g, struct spans **out, struct err *e) MUST_CHECK;
 void spans_free(struct spans *s); /* after every version has been put */
+/* What their memory comes from: for others who need as much, for a while. */
+struct spanmem *spans_memory(struct spans *s);
 
 /* What must be known of a version before its spans can be read. */
 struct version_info {
@@ -37,6 +40,8 @@ struct version_info {
 	const struct envelope *env; /* copied; NULL: not encrypted, bytes are passed on as they are
 				       (unencrypted=show) */
 	bool recover_order;
+	bool bound; /* a binding tag has vouched for the number of regions, and for Python's nonces
+		     */
 	struct layout
 		layout;	    /* not encrypted: stored_size, plain_size, span_len, n_spans are used */
 	struct v1guard *v1; /* borrowed; V1: spends the failure budget of name */

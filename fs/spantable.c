@@ -205,6 +205,12 @@ spans_free(struct spans *s)
 	free(s);
 }
 
+struct spanmem *
+spans_memory(struct spans *s)
+{
+	return s->mem;
+}
+
 void
 spans_stats(struct spans *s, struct spans_stats *out)
 {

@@ -191,7 +191,7 @@ tree_listed(struct node *dir, const struct view_item *item, struct tree_listing 
 	}
 	dir->d->entries++;
 	n = node_update_locked(dir, item->name, item,
-			       (struct learnt){ l.page_ns, t->attr_timeout_ns > 0 ? until : 0 },
+			       (struct learnt){ l.asked_ns, t->attr_timeout_ns > 0 ? until : 0 },
 			       false);
 	mutex_unlock(&t->mu);
 	return n;

@@ -88,10 +88,11 @@ int tree_lookup(struct node *dir, const char *name, struct deadline d, struct no
 bool tree_fresh(struct node *n);
 
 /*
- * When a listing began, and when the page at hand came: its reader may be slow, and the page old.
+ * When a listing began, and when the page at hand was asked for and came: its reader may be slow,
+ * and the page old.
  */
 struct tree_listing {
-	int64_t start_ns, page_ns;
+	int64_t start_ns, asked_ns, page_ns;
 };
 
 /* Asks again.  -ESTALE when the name now means another version, -ENOENT when it is gone. */
@@ -127,6 +128,7 @@ void tree_exact_size(struct node *n, uint64_t size);
 /* The view that shows this node and its path there; NULL for the mount's own directories. */
 struct view *node_view(const struct node *n);
 int node_path(struct node *n, struct buf *out, struct err *e) MUST_CHECK; /* within its view */
+int node_child_path(struct node *dir, const char *name, struct buf *out, struct err *e) MUST_CHECK;
 int node_full_path(struct node *n, struct buf *out,
 		   struct err *e) MUST_CHECK; /* within the mount, for the log: "/a/b" */
 const char *node_etag(const struct node *n);
@@ -138,7 +140,46 @@ struct view_record *node_record(const struct node *n); /* borrowed */
  */
 struct node *tree_own_child(struct node *dir, unsigned i);
 struct node *node_parent(struct node *n);
-const char *node_name(const struct node *n);
+const char *node_name(const struct node *n); /* a draft's: until it is renamed */
+
+/* ---- what this mount writes itself (treewrite.c) ---- */
+
+/*
+ * A draft has a node of its own, without a version.  As long as the draft lives it is what its name
+ * means, whatever a listing or a lookup says, and always fresh.  The tree keeps the pointer and
+ * knows nothing of it.
+ */
+struct draft;
+
+/*
+ * Makes it (one reference) and links it in place of over; over NULL: at a name that means nothing.
+ * -ESTALE when the name means something else by now.
+ */
+int tree_draft(struct node *dir, const char *name, struct node *over, struct draft *draft,
+	       uint64_t size, int64_t mtime_ns, struct node **out, struct err *e) MUST_CHECK;
+bool node_is_draft(const struct node *n); /* or was one that came to nothing */
+struct draft *node_draft(struct node *n); /* NULL when it is over, or never was */
+void tree_set_attr(struct node *n, uint64_t size, int64_t mtime_ns); /* any file's */
+/*
+ * The draft is over; now: what its name means from here on, NULL when that must be asked.  The node
+ * becomes that version's: the pages that the kernel has of it are just these bytes.
+ */
+void tree_draft_end(struct node *n, const struct view_item *now);
+/* The draft gets another name; what had it loses it. */
+void tree_draft_move(struct node *n, struct node *dir, const char *name);
+
+/* The name is gone by what this mount did (a draft's node keeps living for who has it open). */
+void tree_removed(struct node *dir, const char *name);
+/* What the name means by what this mount did; one reference, NULL: no memory. */
+struct node *tree_made(struct node *dir, const char *name, const struct view_item *item);
+/* What the name means as far as is known, however old: one reference, or NULL. */
+struct node *tree_known_child(struct node *dir, const char *name);
+/* What is known of the node is old: its name is asked for again. */
+void tree_doubt(struct node *n);
+/* Whether the node is what its name means. */
+bool tree_linked(struct node *n);
+/* When the node's attributes were learnt. */
+int64_t tree_learnt_ns(struct node *n);
 
 /*
  * Nodes that the kernel could be asked to forget, oldest first: fills up to max pairs of parent

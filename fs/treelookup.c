@@ -10,6 +10,7 @@
 
 #include "base/num.h"
 #include "fs/names.h"
+#include "fs/viewwrite.h"
 
 enum {
 	STORM = 8,
@@ -96,8 +97,8 @@ assume_locked(struct node *dir, const char *name)
 
 	if (n != NULL)
 		return n->dir || node_fresh_locked(n) ? n : NULL;
-	if (dir->view == NULL || looks_like_file(name) || clock_now_ns() < dir->d->list_until_ns ||
-	    missing_locked(dir, name))
+	if (dir->view == NULL || view_writes(dir->view) || looks_like_file(name) ||
+	    clock_now_ns() < dir->d->list_until_ns || missing_locked(dir, name))
 		return NULL;
 	n = node_new_locked(dir->t, dir, dir->view, &item, true);
 	if (n == NULL)
@@ -122,11 +123,19 @@ tree_assume(struct node *dir, const char *name)
 	return n;
 }
 
+/* What is learnt by an answer is as old as its question. */
 struct receive {
 	struct node *dir;
 	const char *name;
+	int64_t asked_ns;
 	struct node *node; /* one reference */
 };
+
+static struct learnt
+learnt_since(const struct tree *t, int64_t asked_ns)
+{
+	return (struct learnt){ asked_ns, clock_now_ns() + t->attr_timeout_ns };
+}
 
 /* Where something is, its directories are. */
 static void
@@ -146,26 +155,19 @@ receive_item(void *arg, const struct view_item *item, struct err *e)
 	if (rc->node != NULL)
 		return 0;
 	mutex_lock(&t->mu);
-	rc->node = node_update_locked(rc->dir, rc->name, item, learnt_now(t), true);
+	rc->node = node_update_locked(rc->dir, rc->name, item, learnt_since(t, rc->asked_ns), true);
 	if (rc->node != NULL)
 		confirm_parents_locked(rc->node);
 	mutex_unlock(&t->mu);
 	return rc->node != NULL ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
-static int
-child_path(struct node *dir, const char *name, struct buf *out, struct err *e)
-{
-	int r = node_path(dir, out, e);
-
-	if (r == 0 && out->n > 0)
-		r = buf_add_str(out, "/", e);
-	return r == 0 ? buf_add_str(out, name, e) : r;
-}
-
-/* What the name meant is over. */
-static void
-drop_name(struct node *dir, const char *name)
+/*
+ * What the name meant is over, unless something has come since it was asked for: one reference to
+ * that, or NULL.
+ */
+static struct node *
+drop_name(struct node *dir, const char *name, int64_t asked_ns)
 {
 	struct tree *t = dir->t;
 	struct missing *m;
@@ -173,30 +175,41 @@ drop_name(struct node *dir, const char *name)
 	uint64_t number;
 
 	mutex_lock(&t->mu);
-	m = node_missing_slot(dir, name, &number);
-	*m = (struct missing){ number, clock_now_ns() + t->negative_timeout_ns };
 	old = *node_slot_locked(t, dir, name);
+	if (old != NULL && (old->drafted || old->learnt_ns > asked_ns)) {
+		old->refs++;
+		mutex_unlock(&t->mu);
+		return old;
+	}
+	m = node_missing_slot(dir, name, &number);
+	*m = (struct missing){ number, clock_now_ns() + t->negative_timeout_ns, 0 };
 	if (old != NULL) {
 		node_unlink_locked(old);
 		node_release_locked(old);
 	}
 	mutex_unlock(&t->mu);
+	return NULL;
 }
 
 static int
 ask_view(struct node *dir, const char *name, struct deadline d, struct node **out, struct err *e)
 {
-	struct receive rc = { dir, name, NULL };
+	struct receive rc = { dir, name, clock_now_ns(), NULL };
 	AUTO_BUF path;
 	int r;
 
 	buf_init(&path, PATH_BYTES_MAX);
-	r = child_path(dir, name, &path, e);
+	r = node_child_path(dir, name, &path, e);
 	if (r == 0)
 		r = view_lookup(dir->view, buf_str(&path), (struct view_sink){ receive_item, &rc },
 				d, e);
-	if (r == -ENOENT)
-		drop_name(dir, name);
+	if (r == -ENOENT) {
+		rc.node = drop_name(dir, name, rc.asked_ns);
+		if (rc.node != NULL) {
+			err_clear(e);
+			r = 0;
+		}
+	}
 	if (r == 0)
 		*out = rc.node;
 	else if (rc.node != NULL)
@@ -204,10 +217,16 @@ ask_view(struct node *dir, const char *name, struct deadline d, struct node **ou
 	return r;
 }
 
+struct again {
+	struct node *dir;
+	int64_t asked_ns;
+};
+
 static int
 keep_fresh(void *arg, const struct view_item *item, struct err *e)
 {
-	struct node *dir = arg;
+	const struct again *a = arg;
+	struct node *dir = a->dir;
 	struct tree *t = dir->t;
 	struct node *n = NULL;
 
@@ -215,7 +234,7 @@ keep_fresh(void *arg, const struct view_item *item, struct err *e)
 	mutex_lock(&t->mu);
 	if (*node_slot_locked(t, dir, item->name) !=
 	    NULL) /* only what is known already: this is no listing for anybody */
-		n = node_update_locked(dir, item->name, item, learnt_now(t), false);
+		n = node_update_locked(dir, item->name, item, learnt_since(t, a->asked_ns), false);
 	mutex_unlock(&t->mu);
 	if (n != NULL)
 		node_unref(n);
@@ -226,6 +245,7 @@ static int
 list_again(struct node *dir, struct deadline d, struct err *e)
 {
 	const int64_t start = clock_now_ns();
+	struct again again = { dir, start };
 	AUTO_BUF path, cursor;
 	int r;
 
@@ -233,12 +253,13 @@ list_again(struct node *dir, struct deadline d, struct err *e)
 	buf_init(&cursor, VIEW_CURSOR_MAX);
 	r = node_path(dir, &path, e);
 	do {
+		again.asked_ns = clock_now_ns();
 		if (r == 0)
 			r = view_list(dir->view, buf_str(&path), &cursor,
-				      (struct view_sink){ keep_fresh, dir }, d, e);
+				      (struct view_sink){ keep_fresh, &again }, d, e);
 	} while (r == 0 && cursor.n > 0);
 	if (r == 0)
-		tree_listing_done(dir, (struct tree_listing){ start, clock_now_ns() });
+		tree_listing_done(dir, (struct tree_listing){ start, start, clock_now_ns() });
 	return r;
 }
 
@@ -338,8 +359,10 @@ tree_refresh(struct node *n, struct deadline d, struct err *e)
 	struct node *now;
 	int r;
 
-	if (tree_fresh(n) || n->parent == NULL)
+	if (tree_fresh(n) || n == n->t->root)
 		return 0;
+	if (view_writes(n->view) && !tree_linked(n)) /* replaced, renamed or removed here */
+		return err_set(e, ESTALE, "the name means something else now");
 	r = tree_lookup(n->parent, n->name, d, &now, e);
 	if (r < 0)
 		return r;

@@ -61,6 +61,8 @@ version_make(struct spans *s, const struct version_info *info, struct version **
 	v->v1 = info->v1;
 	v->layout = info->layout;
 	region_order_init(&v->order, info->recover_order);
+	if (info->bound)
+		atomic_store(&v->order.maybe, NONCE_PYTHON);
 	v->refs = 1;
 	r = v->name == NULL || v->etag == NULL ? err_set(e, ENOMEM, "out of memory") : 0;
 	if (r == 0 && !v->clear)

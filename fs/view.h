@@ -101,7 +101,10 @@ struct view_xattr {
 };
 enum { VIEW_XATTRS_MAX = 12 };
 
+struct view_write_ops; /* viewwrite.h */
+
 struct view_ops {
+	const struct view_write_ops *write; /* NULL: the view only reads */
 	/* Entries of a directory, one page a call (see store_list for the cursor). */
 	int (*list)(struct view *v, const char *dir, struct buf *cursor, struct view_sink sink,
 		    struct deadline d, struct err *e);

@@ -58,7 +58,7 @@ pass(int64_t ns)
 static struct tree_listing
 at_once(void)
 {
-	return (struct tree_listing){ still_now(), still_now() };
+	return (struct tree_listing){ still_now(), still_now(), still_now() };
 }
 
 /* ---- a view whose entries a test sets ---- */
@@ -454,7 +454,7 @@ a_listing_refreshes_what_it_gave_for_as_long_as_it_took(void **state)
 	n = tree_listed(root, &item, at_once());
 	assert_non_null(n);
 	pass(60 * NS_PER_S); /* a listing of a minute */
-	tree_listing_done(root, (struct tree_listing){ start, still_now() });
+	tree_listing_done(root, (struct tree_listing){ start, still_now(), still_now() });
 	pass(59 * NS_PER_S);
 	assert_true(tree_fresh(n));
 	pass(2 * NS_PER_S);
@@ -473,7 +473,7 @@ an_entry_of_a_long_listing_is_fresh_for_as_long_as_the_listing_says(void **state
 	(void)state;
 	n = tree_listed(root, &item, at_once());
 	pass(30 * NS_PER_S);
-	tree_listing_done(root, (struct tree_listing){ start, still_now() });
+	tree_listing_done(root, (struct tree_listing){ start, still_now(), still_now() });
 	assert_int_equal(tree_fresh_ns(n), 30 * NS_PER_S);
 	pass(10 * NS_PER_S);
 	assert_int_equal(tree_fresh_ns(n), 20 * NS_PER_S);
@@ -518,8 +518,8 @@ a_slow_reader_of_a_listing_does_not_keep_it_fresh_for_hours(void **state)
 
 	(void)state;
 	pass(3600 * NS_PER_S);
-	n = tree_listed(root, &item, (struct tree_listing){ start, still_now() });
-	tree_listing_done(root, (struct tree_listing){ start, still_now() });
+	n = tree_listed(root, &item, (struct tree_listing){ start, still_now(), still_now() });
+	tree_listing_done(root, (struct tree_listing){ start, still_now(), still_now() });
 	assert_true(tree_fresh(n));
 	pass(300 * NS_PER_S);
 	assert_false(tree_fresh(n));

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Publishing drafts: see draft.h.  Each time under a new sealing, which has its own content key;
+ * one that got regions early is used for the publish that they were given for, and for no other.
+ */
+#include "fs/draftfile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "fs/draftproc.h"
+
+enum { MIB_SHIFT = 20 };
+
+static struct deadline
+publish_deadline(const struct draft *d, uint64_t size)
+{
+	return deadline_in(engine_publish_ns(d->all->cfg.engine) +
+			   (int64_t)(size >> MIB_SHIFT) * NS_PER_S);
+}
+
+/* ---- one publish; with the turn ---- */
+
+static int
+commit(struct draft *d, const char *path, const char *over, int64_t mtime_ns,
+       struct draft_version *now, struct err *e)
+{
+	const struct view_publish p = { .size = staging_size(d->staging), .mtime_ns = mtime_ns };
+	const struct deadline until = publish_deadline(d, p.size);
+	struct view_sealing *sealing = d->sealing;
+	int r = 0;
+
+	d->sealing = NULL; /* used up, whatever comes of it */
+	d->given = 0;
+	d->early = false;
+	if (sealing == NULL)
+		r = view_seal(d->view, path, over, until, &sealing, e);
+	if (r == 0)
+		r = view_seal_commit(sealing, &p, draft_plain(d), draft_version_sink(now), until,
+				     e);
+	view_sealing_free(sealing);
+	return r;
+}
+
+/* Whether what sealing early has met may be over by now. */
+static bool
+worth_another(int r)
+{
+	return r != -EEXIST && r != -ESTALE && r != -ETIMEDOUT && r != -ECANCELED && r != -EINVAL;
+}
+
+static int
+refuse_broken(const struct draft *d, struct err *e)
+{
+	(void)err_set(e, d->broken,
+		      "bytes that were written could not be kept: it is not published");
+	return err_mark(e, NULL, "write the file again");
+}
+
+int
+draft_publish_as(struct draft *d, const char *path, const char *over, struct err *e)
+{
+	struct drafts *s = d->all;
+	struct draft_version now = { 0 };
+	int64_t mtime_ns;
+	bool early;
+	int r;
+
+	if (d->broken != 0)
+		return refuse_broken(d, e);
+	draft_await_given(d);
+	early = d->sealing != NULL;
+	mutex_lock(&s->mu);
+	mtime_ns = d->mtime_ns;
+	mutex_unlock(&s->mu);
+	r = commit(d, path, over, mtime_ns, &now, e);
+	if (r < 0 && early && worth_another(r)) {
+		log_err(LOG_LEVEL_DEBUG, e, "publishing what was sealed early");
+		err_clear(e);
+		r = commit(d, path, over, mtime_ns, &now, e);
+	}
+	if (r == 0 && now.etag == NULL)
+		r = err_set(e, EIO, "the store does not say what it keeps");
+	if (r < 0) {
+		draft_version_clear(&now);
+		return r;
+	}
+	if (now.mtime_ns == 0)
+		now.mtime_ns = mtime_ns;
+	draft_set_version(d, &now);
+	mutex_lock(&s->mu);
+	d->dirty = false;
+	if (d->mtime_ns == mtime_ns) { /* a store may keep a time of its own */
+		d->stamped = false;
+		d->mtime_ns = d->version.mtime_ns;
+		tree_set_attr(d->node, staging_size(d->staging), d->mtime_ns);
+	}
+	mutex_unlock(&s->mu);
+	return 0;
+}
+
+/* Only the mtime is new: the bytes need not be sent again. */
+static int
+publish_stamp(struct draft *d, const char *path, struct err *e)
+{
+	struct drafts *s = d->all;
+	struct draft_version now = { 0 };
+	int64_t mtime_ns;
+	int r;
+
+	mutex_lock(&s->mu);
+	mtime_ns = d->mtime_ns;
+	mutex_unlock(&s->mu);
+	r = view_set_mtime(d->view, path, d->version.etag, d->version.record, mtime_ns,
+			   draft_version_sink(&now), publish_deadline(d, 0), e);
+	if (r == -EOPNOTSUPP) { /* it is the store's own, and so it stays */
+		err_clear(e);
+		r = 0;
+	} else if (r == 0 && now.etag != NULL) {
+		draft_set_version(d, &now);
+	}
+	draft_version_clear(&now);
+	if (r < 0)
+		return r;
+	mutex_lock(&s->mu);
+	d->stamped = d->mtime_ns != mtime_ns;
+	mutex_unlock(&s->mu);
+	return 0;
+}
+
+int
+draft_publish_turn(struct draft *d, struct err *e)
+{
+	struct drafts *s = d->all;
+	bool wanted, dirty, stop;
+	AUTO_BUF path;
+	int r;
+
+	mutex_lock(&s->mu);
+	wanted = draft_publishable_locked(d);
+	dirty = d->dirty;
+	stop = s->stop;
+	mutex_unlock(&s->mu);
+	if (!wanted)
+		return 0;
+	if (stop)
+		return err_set(e, ECANCELED, "the mount has ended");
+	buf_init(&path, DRAFT_PATH_MAX);
+	r = node_path(d->node, &path, e);
+	if (r < 0)
+		return r;
+	return dirty ? draft_publish_as(d, buf_str(&path), d->version.etag, e)
+		     : publish_stamp(d, buf_str(&path), e);
+}
+
+/* ---- who asks for it ---- */
+
+static void
+busy(struct drafts *s, int delta)
+{
+	mutex_lock(&s->mu);
+	s->publishing += (unsigned)delta;
+	(void)pthread_cond_broadcast(&s->quiet);
+	mutex_unlock(&s->mu);
+}
+
+int
+draft_publish(struct draft *d, struct err *e)
+{
+	struct drafts *s = d->all;
+	int r;
+
+	busy(s, 1);
+	draft_take_turn(d);
+	r = draft_publish_turn(d, e);
+	mutex_lock(&s->mu);
+	d->told = r < 0;
+	mutex_unlock(&s->mu);
+	draft_give_turn(d);
+	busy(s, -1);
+	return r;
+}
+
+bool
+draft_is_dirty(struct draft *d)
+{
+	bool dirty;
+
+	mutex_lock(&d->all->mu);
+	dirty = draft_publishable_locked(d);
+	mutex_unlock(&d->all->mu);
+	return dirty;
+}
+
+/* ---- when nobody is there to ask ---- */
+
+void
+drafts_remember(struct drafts *s, struct node *n, const struct err *e, bool lost)
+{
+	struct err ignored = { 0 };
+	struct draft_error *slot;
+	AUTO_BUF path;
+	char *copy;
+
+	buf_init(&path, DRAFT_PATH_MAX);
+	copy = node_full_path(n, &path, &ignored) == 0 ? strdup(buf_str(&path)) : NULL;
+	if (copy == NULL)
+		return;
+	mutex_lock(&s->mu);
+	slot = &s->error[s->next_error++ % DRAFT_ERRORS];
+	if (slot->path == NULL)
+		(void)atomic_fetch_add(&s->errors, 1);
+	free(slot->path);
+	*slot = (struct draft_error){ copy, e->no, lost };
+	mutex_unlock(&s->mu);
+}
+
+int
+drafts_told_late(struct drafts *s, struct node *n, const char *name, struct err *e)
+{
+	AUTO_BUF path;
+	int no = 0, r;
+
+	if (s == NULL || atomic_load(&s->errors) == 0)
+		return 0;
+	buf_init(&path, DRAFT_PATH_MAX);
+	r = node_full_path(n, &path, e);
+	if (r == 0 && name != NULL && path.n > 1)
+		r = buf_add_str(&path, "/", e);
+	if (r == 0 && name != NULL)
+		r = buf_add_str(&path, name, e);
+	if (r < 0)
+		return r;
+	mutex_lock(&s->mu);
+	for (unsigned i = 0; i < DRAFT_ERRORS && no == 0; i++) {
+		struct draft_error *x = &s->error[i];
+
+		if (x->path == NULL || strcmp(x->path, buf_str(&path)) != 0)
+			continue;
+		no = x->no;
+		s->lost -= x->lost;
+		free(x->path);
+		*x = (struct draft_error){ 0 };
+		(void)atomic_fetch_sub(&s->errors, 1);
+	}
+	mutex_unlock(&s->mu);
+	if (no == 0)
+		return 0;
+	/* After ESTALE the kernel would open once more, and nobody had heard of it. */
+	return err_set(e, no == ESTALE ? EIO : no,
+		       "what was written to it before was not published");
+}
+
+/* Nobody hears of the failure now. */
+static void
+tell_late(struct draft *d, struct err *e)
+{
+	struct err ignored = { 0 };
+	AUTO_BUF path;
+	bool lost;
+
+	buf_init(&path, DRAFT_PATH_MAX);
+	if (node_full_path(d->node, &path, &ignored) < 0)
+		return;
+	e->event = "write.failed";
+	if (e->advice == NULL)
+		e->advice = "what is in the store is unchanged; write the file again";
+	log_err(LOG_LEVEL_ERROR, e, "publish '%s'", buf_str(&path));
+	mutex_lock(&d->all->mu);
+	lost = d->dirty;
+	d->told = true;
+	d->all->lost += lost;
+	mutex_unlock(&d->all->mu);
+	drafts_remember(d->all, d->node, e, lost);
+}
+
+/* ---- close ---- */
+
+/*
+ * A child that was forked closes what its parent opened, with the file half written: only the
+ * opener is told.  A shell opens a file, makes it descriptor 1 and closes the first: what has
+ * another descriptor in the same process waits for that, and who closes it is told.  On doubt the
+ * file is published: then close has told the truth.
+ */
+bool
+draft_flush_publishes(const struct draft_flush *f)
+{
+	if (f->opener != 0 && f->group != 0 && f->opener != f->group)
+		return false;
+	return !f->elsewhere;
+}
+
+/* A file that was removed and one that has its name since cannot be told apart from outside. */
+static bool
+has_namesake(struct draft *d, uint64_t ino)
+{
+	bool found = false;
+
+	mutex_lock(&d->all->mu);
+	for (const struct draft *x = d->all->first; x != NULL && !found; x = x->next) {
+		struct node_attr a;
+
+		node_attr(x->node, &a);
+		found = x != d && a.ino == ino;
+	}
+	mutex_unlock(&d->all->mu);
+	return found;
+}
+
+static bool
+open_elsewhere(struct draft *d, pid_t group)
+{
+	struct drafts *s = d->all;
+	uint64_t mount = atomic_load(&s->mount);
+	struct node_attr a;
+
+	if (mount == 0) {
+		mount = draftproc_mount(s->cfg.mountpoint);
+		atomic_store(&s->mount, mount);
+	}
+	node_attr(d->node, &a);
+	return !has_namesake(d, a.ino) && draftproc_writes(group, mount, a.ino);
+}
+
+int
+draft_flush(struct draft *d, pid_t opener, pid_t thread, struct err *e)
+{
+	struct draft_flush f = { .opener = opener, .group = draftproc_group(thread) };
+	bool wanted;
+	int r;
+
+	mutex_lock(&d->all->mu);
+	wanted = draft_publishable_locked(d);
+	mutex_unlock(&d->all->mu);
+	if (!wanted)
+		return 0;
+	f.elsewhere = open_elsewhere(d, f.group);
+	if (!draft_flush_publishes(&f))
+		return 0;
+	r = draft_publish(d, e);
+	if (r < 0 && r != -ECANCELED && draftproc_ending(thread))
+		tell_late(d, e);
+	return r;
+}
+
+/* ---- when the last writer is gone ---- */
+
+void
+draft_run_publish(struct pool_job *job)
+{
+	struct draft *d = (struct draft *)(void *)((char *)job - offsetof(struct draft, job));
+	struct drafts *s = d->all;
+	struct err e = { 0 };
+	int r;
+
+	draft_take_turn(d);
+	r = draft_publish_turn(d, &e);
+	if (r < 0 && r != -ECANCELED)
+		tell_late(d, &e);
+	draft_give_turn(d);
+	mutex_lock(&s->mu);
+	d->queued = false;
+	s->publishing--;
+	(void)pthread_cond_broadcast(&s->quiet);
+	d->holds--;
+	draft_settle_unlock(d);
+}
