@@ -52,15 +52,41 @@ check_documents(struct view *v, struct deadline d, struct err *e)
 }
 
 static int
+needs(const char *option, const char *what, struct err *e)
+{
+	(void)err_set(e, EINVAL, "rw needs %s for %s", option, what);
+	return err_mark(e, NULL,
+			"say ro to read only; mount(8) passes rw to its helpers unless the options "
+			"say ro");
+}
+
+static int
+check_kek(struct build *b, const struct settings_source *s, struct view *v, struct err *e)
+{
+	return s->view.writable ? blobview_check_kek(v, build_deadline(b), e) : 0;
+}
+
+static int
 open_blobs(struct build *b, const struct settings_source *s, bool check, struct store *store,
 	   struct keyring *keys, struct view **out, struct err *e)
 {
-	int r = check ? check_there(store, build_deadline(b), e) : 0;
+	struct view *v = NULL;
+	int r = s->view.writable && s->view.kek == NULL ? needs("kek=KEYID", "blobs", e) : 0;
 
-	if (r == 0)
-		return blobview_new_take(b->engine, &s->view, store, keys, out, e);
-	keyring_free(keys);
-	store_free(store);
+	if (r == 0 && check)
+		r = check_there(store, build_deadline(b), e);
+	if (r < 0) {
+		keyring_free(keys);
+		store_free(store);
+		return r;
+	}
+	r = blobview_new_take(b->engine, &s->view, store, keys, &v, e);
+	if (r == 0 && check)
+		r = check_kek(b, s, v, e);
+	if (r < 0)
+		view_free(v);
+	else
+		*out = v;
 	return r;
 }
 
@@ -69,8 +95,14 @@ open_documents(struct build *b, const struct settings_source *s, bool check, str
 	       struct keyring *keys, struct view **out, struct err *e)
 {
 	struct view *v = NULL;
-	int r = docview_new_take(b->engine, &s->documents, store, keys, &v, e);
+	int r;
 
+	if (s->documents.writable && s->documents.pin_file == NULL) {
+		keyring_free(keys);
+		docstore_free(store);
+		return needs("pin=FILE", "documents", e);
+	}
+	r = docview_new_take(b->engine, &s->documents, store, keys, &v, e);
 	if (r == 0 && check)
 		r = check_documents(v, build_deadline(b), e);
 	if (r < 0)

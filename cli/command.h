@@ -25,8 +25,8 @@ struct command {
 
 /* In the order in which help lists them; ended by a NULL name. */
 extern const struct command *const commands[];
-extern const struct command command_mount, command_ls, command_cat, command_get, command_stat,
-	command_feed, command_export, command_version, command_help;
+extern const struct command command_mount, command_ls, command_cat, command_get, command_put,
+	command_stat, command_feed, command_export, command_version, command_help;
 
 /*
  * Goes through the command line: -o and the environment into o, -h prints the help, everything

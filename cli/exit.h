@@ -24,6 +24,7 @@ enum exit_code {
 	EXIT_MOUNT = 11,       /* the mount itself is impossible: no FUSE, not a directory, busy */
 	EXIT_TOO_LARGE = 12,   /* over max_region= or memory= */
 	EXIT_UNAVAILABLE = 13, /* archived, leased, immutable; a file that another run uses */
+	EXIT_LOST = 75,	       /* a mount ended with files that were written and not published */
 };
 
 /* The exit status for a failure's errno; no 0 gives EXIT_DONE. */

@@ -7,19 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mutex.h"
-#include "cli/exit.h"
 #include "cli/target.h"
 
-enum { QUEUE_PER_JOB = 8 };
-
 struct fetch_job {
-	struct pool_job base;
+	struct transfer_job base; /* first */
 	struct fetch *f;
 	char *from, *to, *etag;
 	struct view_record *record;
 	int64_t mtime_ns;
-	uint64_t promised; /* bytes counted into the total */
 };
 
 static int
@@ -58,18 +53,18 @@ copy(struct fetch_job *j, struct view_file *file, int fd, struct err *e)
 	int r = room == NULL ? err_set(e, ENOMEM, "out of memory") : 0;
 
 	while (r == 0) {
-		if (atomic_load(&j->f->stopped))
+		if (atomic_load(&j->f->transfer.stopped))
 			r = err_set(e, ECANCELED, "stopped");
 		else
 			r = view_read_wait(file, off, room, VIEW_READ_MAX,
-					   build_deadline(&j->f->t->build), &n, e);
+					   build_deadline(&j->f->transfer.t->build), &n, e);
 		if (r == 0 && n == 0)
 			break;
 		if (r == 0)
 			r = write_all(fd, room, n, e);
 		if (r == 0) {
 			off += n;
-			(void)atomic_fetch_add(&j->f->progress.bytes, n);
+			(void)atomic_fetch_add(&j->f->transfer.progress.bytes, n);
 		}
 	}
 	if (room != NULL)
@@ -86,7 +81,8 @@ copy_open(struct fetch_job *j, struct view_file *file, struct err *e)
 	struct target_file to;
 	int r;
 
-	(void)atomic_fetch_add(&f->progress.bytes_total, view_file_size(file) - j->promised);
+	(void)atomic_fetch_add(&f->transfer.progress.bytes_total,
+			       view_file_size(file) - j->base.promised);
 	r = target_begin(f->root, j->to, f->force, &to, e);
 	if (r < 0)
 		return r;
@@ -103,8 +99,8 @@ get_file(struct fetch_job *j, struct err *e)
 {
 	const struct view_sink now = { learn_mtime, j };
 	struct view_file *file;
-	struct view *v = command_target_view(j->f->t);
-	const struct deadline d = build_deadline(&j->f->t->build);
+	struct view *v = command_target_view(j->f->transfer.t);
+	const struct deadline d = build_deadline(&j->f->transfer.t->build);
 	int r = target_check(j->f->root, j->to, j->f->force, e);
 
 	if (r < 0)
@@ -121,37 +117,16 @@ get_file(struct fetch_job *j, struct err *e)
 	return r;
 }
 
+static int
+run(struct transfer_job *j, struct err *e)
+{
+	return get_file((struct fetch_job *)(void *)j, e);
+}
+
 static void
-run_job(struct pool_job *base)
+free_job(struct transfer_job *j)
 {
-	struct fetch_job *j = (struct fetch_job *)(void *)base;
-	struct fetch *f = j->f;
-	struct err e = { 0 };
-
-	if (!atomic_load(&f->stopped) && get_file(j, &e) < 0 && !atomic_load(&f->stopped))
-		fetch_failed(f, j->from, &e);
-	(void)atomic_fetch_add(&f->progress.files, 1);
-	fetch_job_free(j);
-	mutex_lock(&f->mu);
-	f->queued--;
-	(void)pthread_cond_signal(&f->fewer);
-	mutex_unlock(&f->mu);
-}
-
-int
-fetch_start(struct fetch *f, struct err *e)
-{
-	(void)pthread_mutex_init(&f->mu, NULL);
-	(void)pthread_cond_init(&f->fewer, NULL);
-	progress_start(&f->progress);
-	return pool_new("get", f->jobs, &f->pool, e);
-}
-
-void
-fetch_wait(struct fetch *f)
-{
-	pool_free(f->pool);
-	f->pool = NULL;
+	fetch_job_free((struct fetch_job *)(void *)j);
 }
 
 int
@@ -163,15 +138,15 @@ fetch_job_new(struct fetch *f, const char *from, const char *to, const struct vi
 	if (j == NULL)
 		return err_set(e, ENOMEM, "out of memory");
 	*j = (struct fetch_job){
-		.base.run = run_job,
+		.base = { .run = run, .free = free_job, .promised = item->size },
 		.f = f,
 		.from = strdup(from),
 		.to = strdup(to),
 		.etag = strdup(item->etag),
 		.record = view_record_get(item->record),
 		.mtime_ns = item->mtime_ns,
-		.promised = item->size,
 	};
+	j->base.what = j->from;
 	if (j->from == NULL || j->to == NULL || j->etag == NULL) {
 		fetch_job_free(j);
 		return err_set(e, ENOMEM, "out of memory");
@@ -193,24 +168,5 @@ fetch_job_free(struct fetch_job *j)
 void
 fetch_submit(struct fetch *f, struct fetch_job *j)
 {
-	(void)atomic_fetch_add(&f->progress.files_total, 1);
-	(void)atomic_fetch_add(&f->progress.bytes_total, j->promised);
-	mutex_lock(&f->mu);
-	while (f->queued >= f->jobs * QUEUE_PER_JOB)
-		(void)pthread_cond_wait(&f->fewer, &f->mu);
-	f->queued++;
-	mutex_unlock(&f->mu);
-	pool_submit(f->pool, &j->base);
-}
-
-void
-fetch_failed(struct fetch *f, const char *what, const struct err *e)
-{
-	int status;
-
-	mutex_lock(&f->mu);
-	progress_erase(&f->progress);
-	status = exit_report("get", what, e);
-	f->status = f->status == EXIT_DONE && !f->many ? status : EXIT_PARTIAL;
-	mutex_unlock(&f->mu);
+	transfer_submit(&f->transfer, &j->base);
 }

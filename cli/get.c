@@ -66,7 +66,7 @@ see_dir(struct get *g, const char *below, struct err *e)
 	int r;
 
 	if (target_make_dir(g->fetch.root, below, &why) < 0) {
-		fetch_failed(&g->fetch, below, &why);
+		transfer_failed(&g->fetch.transfer, below, &why);
 		return 0;
 	}
 	kept = strdup(below);
@@ -79,7 +79,7 @@ see_dir(struct get *g, const char *below, struct err *e)
 static int
 see_file(struct get *g, const char *below, const struct view_item *item, struct err *e)
 {
-	char *from = command_join(buf_str(&g->fetch.t->path), below);
+	char *from = command_join(buf_str(&g->fetch.transfer.t->path), below);
 	struct fetch_job *job = NULL;
 	int r = from == NULL ? err_set(e, ENOMEM, "out of memory")
 			     : fetch_job_new(&g->fetch, from, below, item, &job, e);
@@ -100,9 +100,9 @@ see_item(void *arg, const struct view_item *item, struct err *e)
 	char *below;
 	int r;
 
-	if (atomic_load(&g->fetch.stopped))
+	if (atomic_load(&g->fetch.transfer.stopped))
 		return err_set(e, ECANCELED, "stopped");
-	if (docview_repeats(command_target_view(g->fetch.t), g->from, item->name))
+	if (docview_repeats(command_target_view(g->fetch.transfer.t), g->from, item->name))
 		return 0;
 	below = command_join(g->dir, item->name);
 	if (below == NULL)
@@ -133,8 +133,8 @@ list_dir(struct get *g, const char *from, struct err *e)
 
 	buf_init(&cursor, VIEW_CURSOR_MAX);
 	do {
-		r = view_list(command_target_view(g->fetch.t), from, &cursor, sink,
-			      build_deadline(&g->fetch.t->build), e);
+		r = view_list(command_target_view(g->fetch.transfer.t), from, &cursor, sink,
+			      build_deadline(&g->fetch.transfer.t->build), e);
 		submit_page(g);
 	} while (r == 0 && cursor.n > 0);
 	return r;
@@ -143,7 +143,7 @@ list_dir(struct get *g, const char *from, struct err *e)
 static int
 walk_one(struct get *g, const char *below, struct err *e)
 {
-	const char *top = buf_str(&g->fetch.t->path);
+	const char *top = buf_str(&g->fetch.transfer.t->path);
 	char *from = below[0] == '\0' ? strdup(top) : command_join(top, below);
 	int r;
 
@@ -157,8 +157,8 @@ walk_one(struct get *g, const char *below, struct err *e)
 static void
 tell(struct get *g, const char *what, const struct err *e)
 {
-	if (!atomic_load(&g->fetch.stopped))
-		fetch_failed(&g->fetch, what, e);
+	if (!atomic_load(&g->fetch.transfer.stopped))
+		transfer_failed(&g->fetch.transfer, what, e);
 }
 
 /* A directory that fails is told of, and the rest goes on. */
@@ -169,7 +169,7 @@ walk_below(struct get *g)
 		char *dir = g->dirs.p[--g->dirs.n];
 		struct err e = { 0 };
 
-		if (!atomic_load(&g->fetch.stopped) && walk_one(g, dir, &e) < 0)
+		if (!atomic_load(&g->fetch.transfer.stopped) && walk_one(g, dir, &e) < 0)
 			tell(g, dir, &e);
 		free(dir);
 	}
@@ -182,24 +182,14 @@ walk(struct get *g, struct err *e)
 	struct err why = { 0 };
 	int r = walk_one(g, "", &why);
 
-	if (r < 0 && g->dirs.n == 0 && atomic_load(&g->fetch.progress.files_total) == 0)
+	if (r < 0 && g->dirs.n == 0 && atomic_load(&g->fetch.transfer.progress.files_total) == 0)
 		*e = why;
 	else if (r < 0)
-		tell(g, g->fetch.t->shown, &why);
+		tell(g, g->fetch.transfer.t->shown, &why);
 	walk_below(g);
 	free(g->dirs.p);
 	free(g->page.p);
 	return -e->no;
-}
-
-static void
-draw(void *arg)
-{
-	struct fetch *f = arg;
-
-	mutex_lock(&f->mu);
-	progress_draw(&f->progress);
-	mutex_unlock(&f->mu);
 }
 
 /* ---- what to copy where ---- */
@@ -220,7 +210,8 @@ see_named(void *arg, const struct view_item *item, struct err *e)
 	n->dir = item->dir;
 	if (item->dir)
 		return 0;
-	return fetch_job_new(&n->g->fetch, buf_str(&n->g->fetch.t->path), n->to, item, &n->job, e);
+	return fetch_job_new(&n->g->fetch, buf_str(&n->g->fetch.transfer.t->path), n->to, item,
+			     &n->job, e);
 }
 
 static int
@@ -233,7 +224,7 @@ not_a_file(struct err *e)
 static int
 get_single(struct get *g, const char *target, struct err *e)
 {
-	const struct command_target *t = g->fetch.t;
+	const struct command_target *t = g->fetch.transfer.t;
 	struct named n = { .g = g };
 	char *leaf = NULL;
 	int r;
@@ -244,7 +235,7 @@ get_single(struct get *g, const char *target, struct err *e)
 	if (r < 0)
 		return r;
 	n.to = leaf;
-	atomic_store(&g->fetch.progress.total_known, true);
+	atomic_store(&g->fetch.transfer.progress.total_known, true);
 	r = view_lookup(command_target_view(t), buf_str(&t->path),
 			(struct view_sink){ see_named, &n }, build_deadline(&t->build), e);
 	if (r == 0 && n.job != NULL)
@@ -259,45 +250,45 @@ get_tree(struct get *g, const char *target, struct err *e)
 	bool dir = true;
 	int r = 0;
 
-	if (g->fetch.t->path.n > 0)
-		r = command_is_dir(g->fetch.t, &dir, e);
+	if (g->fetch.transfer.t->path.n > 0)
+		r = command_is_dir(g->fetch.transfer.t, &dir, e);
 	if (r < 0)
 		return r;
 	if (!dir) {
-		g->fetch.many = false;
+		g->fetch.transfer.many = false;
 		return get_single(g, target, e);
 	}
 	r = target_open_dir(target, &g->fetch.root, e);
 	if (r < 0)
 		return r;
 	r = walk(g, e);
-	atomic_store(&g->fetch.progress.total_known, true);
+	atomic_store(&g->fetch.transfer.progress.total_known, true);
 	return r;
 }
 
 static int
 get_all(struct get *g, const char *target)
 {
-	struct fetch *f = &g->fetch;
+	struct transfer *x = &g->fetch.transfer;
 	struct err e = { 0 };
 	struct watch *watch;
-	int r = fetch_start(f, &e);
+	int r = transfer_start(x, &e);
 
 	if (r < 0)
 		return exit_report("get", "", &e);
-	r = watch_start(&(struct watch_config){ g->context.backend, &f->stopped, draw, f }, &watch,
-			&e);
+	r = watch_start(&(struct watch_config){ g->context.backend, &x->stopped, transfer_draw, x },
+			&watch, &e);
 	if (r < 0) {
-		fetch_wait(f);
+		transfer_wait(x);
 		return exit_report("get", "", &e);
 	}
 	r = g->recursive ? get_tree(g, target, &e) : get_single(g, target, &e);
-	fetch_wait(f);
+	transfer_wait(x);
 	watch_end(watch);
-	progress_erase(&f->progress);
-	if (atomic_load(&f->stopped))
+	progress_erase(&x->progress);
+	if (atomic_load(&x->stopped))
 		return EXIT_PARTIAL;
-	return r < 0 ? exit_report("get", f->t->shown, &e) : f->status;
+	return r < 0 ? exit_report("get", x->t->shown, &e) : x->status;
 }
 
 /* ---- the command line ---- */
@@ -310,7 +301,7 @@ take(void *arg, int option, const char *value, struct err *e)
 
 	switch (option) {
 	case 'r':
-		g->recursive = g->fetch.many = true;
+		g->recursive = g->fetch.transfer.many = true;
 		return 0;
 	case 'F':
 		g->fetch.force = true;
@@ -320,7 +311,7 @@ take(void *arg, int option, const char *value, struct err *e)
 	}
 	if (!u64_parse_str(value, &n) || n == 0 || n > JOBS_MAX)
 		return err_set(e, EINVAL, "--jobs is a number from 1 to %d", JOBS_MAX);
-	g->fetch.jobs = (unsigned)n;
+	g->fetch.transfer.jobs = (unsigned)n;
 	return 0;
 }
 
@@ -334,7 +325,7 @@ get_words(struct get *g, int n, char **words)
 	watch_block_signals();
 	if (command_target_open(&g->context, words[0], &t, &e) < 0)
 		return exit_report("get", t.shown, &e);
-	g->fetch.t = &t;
+	g->fetch.transfer.t = &t;
 	status = get_all(g, n > 1 ? words[1] : ".");
 	if (g->fetch.root >= 0)
 		(void)close(g->fetch.root);
@@ -345,7 +336,8 @@ get_words(struct get *g, int n, char **words)
 static int
 run(const struct command *c, int argc, char **argv)
 {
-	struct get g = { .fetch = { .jobs = JOBS_DEFAULT, .root = -1 } };
+	struct get g = { .fetch = { .transfer = { .command = "get", .jobs = JOBS_DEFAULT },
+				    .root = -1 } };
 	struct err e = { 0 };
 	int first, status = EXIT_DONE;
 

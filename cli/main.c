@@ -17,8 +17,9 @@
 #include "cli/exit.h"
 
 const struct command *const commands[] = {
-	&command_mount, &command_ls,	 &command_cat,	   &command_get,  &command_stat,
-	&command_feed,	&command_export, &command_version, &command_help, NULL,
+	&command_mount,	  &command_ls,	 &command_cat,	&command_get,
+	&command_put,	  &command_stat, &command_feed, &command_export,
+	&command_version, &command_help, NULL,
 };
 
 static const struct command *
@@ -120,6 +121,7 @@ main(int argc, char **argv)
 	secret_harden_process();
 	tame_malloc();
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a staging file at its limit is ENOSPC, not the end */
 	if (argc > 0 && is_helper(argv[0]))
 		return finish(run_as_helper(argc, argv));
 	if (argc < 2)

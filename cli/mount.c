@@ -24,6 +24,7 @@
 #include "cli/exit.h"
 #include "cli/source.h"
 #include "cli/value.h"
+#include "fs/staging.h"
 
 struct mounting {
 	struct options options;
@@ -35,6 +36,7 @@ struct mounting {
 	struct build build;
 	char *mountpoint;
 	char fsname[512];
+	unsigned lost; /* files */
 	int report_fd; /* the parent's pipe; -1 in the foreground and once it was told */
 };
 
@@ -110,7 +112,8 @@ on_stop(void *arg)
 
 /* A failure of the mount as such has a status of its own; a failure before it keeps its own. */
 static int
-serve(struct mounting *m, struct mount_view *views, bool *mounted, struct err *e)
+serve(struct mounting *m, struct mount_view *views, struct staging_area *staging, bool *mounted,
+      struct err *e)
 {
 	const struct settings *s = &m->settings;
 	const struct mount_config cfg = {
@@ -120,6 +123,8 @@ serve(struct mounting *m, struct mount_view *views, bool *mounted, struct err *e
 		.n_views = m->build.n_views,
 		.engine = m->build.engine,
 		.foreground = m->foreground,
+		.staging = staging,
+		.term_wait_ns = s->term_wait_ns,
 		.allow_other = s->allow_other,
 		.has_uid = s->has_uid,
 		.has_gid = s->has_gid,
@@ -140,6 +145,7 @@ serve(struct mounting *m, struct mount_view *views, bool *mounted, struct err *e
 		return r;
 	*mounted = true;
 	r = mount_run(mount, e);
+	m->lost = mount_lost(mount);
 	mount_close(mount);
 	return r;
 }
@@ -148,13 +154,19 @@ static int
 serve_views(struct mounting *m, bool *mounted, struct err *e)
 {
 	struct mount_view *views = calloc(m->build.n_views, sizeof(*views));
-	int r;
+	struct staging_area *staging = NULL;
+	int r = 0;
 
 	if (views == NULL)
 		return err_set(e, ENOMEM, "out of memory");
 	for (unsigned i = 0; i < m->build.n_views; i++)
 		views[i] = (struct mount_view){ m->settings.sources[i].path, m->build.views[i] };
-	r = serve(m, views, mounted, e);
+	if (m->settings.rw)
+		r = staging_area_new(engine_budget(m->build.engine), m->settings.staging, &staging,
+				     e);
+	if (r == 0)
+		r = serve(m, views, staging, mounted, e);
+	staging_area_free(staging);
 	free(views);
 	return r;
 }
@@ -218,7 +230,7 @@ live(struct mounting *m)
 		status = finish(m, mounted ? exit_code_of(e.no) : EXIT_MOUNT, m->mountpoint, &e);
 	} else {
 		log_event(LOG_LEVEL_INFO, "mount.ended", "%s on %s", m->fsname, m->mountpoint);
-		status = EXIT_DONE;
+		status = m->lost > 0 ? EXIT_LOST : EXIT_DONE;
 	}
 	build_close(&m->build);
 	if (m->backend != NULL)

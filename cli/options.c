@@ -46,6 +46,14 @@ const struct option_row options_table[OPTIONS_N] = {
 		"strict|recover", "recover: read blobs whose regions were moved (strict)" },
 	[OPT_MAX_REGION] = { "max_region", OPTION_SIZE, OPTION_OF_SOURCE, false, "SIZE",
 		"largest region to accept (64M, at most a quarter of memory)" },
+	[OPT_BINDING] = { "binding", OPTION_CHOICE, OPTION_OF_SOURCE, false, "verify|require|off",
+		"binding tags of blobs, which show that regions are missing (verify)" },
+	[OPT_KEK] = { "kek", OPTION_TEXT, OPTION_OF_SOURCE, false, "KEYID",
+		"rw: the key that wraps the content keys of blobs" },
+	[OPT_WRAP_ALG] = { "wrap_alg", OPTION_TEXT, OPTION_OF_SOURCE, false, "NAME",
+		"rw: how it wraps them (RSA-OAEP, or A128KW ... by its size)" },
+	[OPT_PIN] = { "pin", OPTION_FILE, OPTION_OF_SOURCE, false, "FILE",
+		"rw: what policies and keys of documents must be; filled at first use" },
 	[OPT_CREDENTIAL] = { "credential", OPTION_TEXT, OPTION_OF_SOURCE, false, "NAME",
 		"the one Entra credential for storage and Cosmos (first that works)" },
 	[OPT_VAULT_CREDENTIAL] = { "vault_credential", OPTION_TEXT, OPTION_OF_SOURCE, false, "NAME",
@@ -68,8 +76,14 @@ const struct option_row options_table[OPTIONS_N] = {
 		"limit for data and metadata (256M, or half of the cgroup's)" },
 	[OPT_TIMEOUT] = { "timeout", OPTION_SECONDS, OPTION_OF_MOUNT, false, "SECONDS",
 		"deadline of one operation (60)" },
-	[OPT_RO] = { "ro", OPTION_FLAG, OPTION_OF_MOUNT, false, NULL,
-		"read only; this version does nothing else" },
+	[OPT_RO] = { "ro", OPTION_FLAG, OPTION_OF_SOURCE, false, NULL,
+		"read only (yes, unless rw)" },
+	[OPT_RW] = { "rw", OPTION_FLAG, OPTION_OF_MOUNT, false, NULL,
+		"read and write; blobs need kek=, documents pin=" },
+	[OPT_STAGING] = { "staging", OPTION_FILE, OPTION_OF_MOUNT, false, "DIR",
+		"rw: where sealed bytes wait that memory has no room for (TMPDIR, /var/tmp)" },
+	[OPT_TERM_WAIT] = { "term_wait", OPTION_SECONDS, OPTION_OF_MOUNT, false, "SECONDS",
+		"rw: how long SIGTERM waits for writers to close their files (10)" },
 	[OPT_ALLOW_OTHER] = { "allow_other", OPTION_FLAG, OPTION_OF_MOUNT, false, NULL,
 		"let other users in, by the files' permissions" },
 	[OPT_UID] = { "uid", OPTION_USER, OPTION_OF_MOUNT, false, "USER",
@@ -90,8 +104,8 @@ const struct option_row options_table[OPTIONS_N] = {
 /* clang-format on */
 
 /*
- * What mount(8) and fstab add, and what it means to a mount that is always read-only, nosuid,
- * nodev and noexec.
+ * What mount(8) and fstab add, and what it means to a mount that is always nosuid, nodev and
+ * noexec.
  */
 static const char *const fstab_harmless[] = {
 	"defaults", "auto",	"noauto",     "nofail",	  "_netdev",	"user",	       "users",
@@ -276,12 +290,6 @@ fstab_option(const char *name, bool has_value, struct err *e)
 		return strcmp(name, "user") == 0;
 	if (is_one_of(name, fstab_harmless, ARRAY_LEN(fstab_harmless)))
 		return 1;
-	if (strcmp(name, "rw") == 0) {
-		err_set(e, EINVAL, "option rw (-o): this version reads only");
-		return err_mark(
-			e, NULL,
-			"say ro; mount(8) passes rw to its helpers unless the options say ro");
-	}
 	if (is_one_of(name, fstab_refused, ARRAY_LEN(fstab_refused)))
 		return err_set(e, EINVAL,
 			       "option %s (-o): a mount is always nosuid, nodev and noexec", name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What get and export show on a terminal while they work.  Counting is for any thread, drawing for
- * one.
+ * What get, put and export show on a terminal while they work.  Counting is for any thread,
+ * drawing for one.
  */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H

@@ -17,6 +17,7 @@ enum {
 	KEY_TTL_S = 3600,
 	TIMEOUT_S = 60,
 	ATTR_TIMEOUT_S = 1,
+	TERM_WAIT_S = 10,
 };
 
 static const char *
@@ -139,6 +140,50 @@ joined(const char *const *list, char **out, struct err *e)
 	return 0;
 }
 
+static bool
+is_yes(const struct option_values *v)
+{
+	return v != NULL && value_yes(v->text[0]);
+}
+
+/* A section may stay read-only in a mount that is rw; saying both in one place is a mistake. */
+static int
+writable_of(const struct options *o, const struct option_section *s, bool *out, struct err *e)
+{
+	const struct option_values *rw = options_find(o, NULL, OPT_RW);
+	const struct option_values *ro = options_find(o, s, OPT_RO);
+
+	*out = is_yes(rw) && !is_yes(ro);
+	if (is_yes(rw) && is_yes(ro) && strcmp(rw->where, ro->where) == 0)
+		return err_set(e, EINVAL, "options rw and ro (%s) contradict each other",
+			       rw->where);
+	return 0;
+}
+
+/* What writing needs and what tags are for. */
+static int
+make_writing(const struct options *o, const struct option_section *s, struct settings_source *out,
+	     struct err *e)
+{
+	const struct option_values *alg = options_find(o, s, OPT_WRAP_ALG);
+	int r = writable_of(o, s, &out->view.writable, e);
+
+	if (r < 0)
+		return r;
+	out->documents.writable = out->view.writable;
+	out->documents.pin_file = text_of(o, s, OPT_PIN);
+	out->view.kek = text_of(o, s, OPT_KEK);
+	out->view.binding = is_choice(o, s, OPT_BINDING, "require") ? BINDING_REQUIRE
+			    : is_choice(o, s, OPT_BINDING, "off")   ? BINDING_OFF
+								    : BINDING_VERIFY;
+	if (alg != NULL && !blobview_wrap_alg(alg->text[0], &out->view))
+		return err_set(e, EINVAL,
+			       "option wrap_alg (%s): \"%.60s\" is not one of RSA-OAEP, "
+			       "RSA-OAEP-256, A128KW, A192KW, A256KW",
+			       alg->where, alg->text[0]);
+	return 0;
+}
+
 static void
 make_documents(const struct options *o, const struct option_section *s, struct docview_config *out)
 {
@@ -172,6 +217,7 @@ make_source(const struct options *o, const struct option_section *s, const char 
 		.source = source,
 		.vaults = list_of(o, s, OPT_VAULT),
 		.keys = list_of(o, s, OPT_KEYS),
+		.kek = text_of(o, s, OPT_KEK),
 		.kek_alg = kek_alg,
 		.key_ttl_ns = ns_of(o, s, OPT_KEY_TTL, KEY_TTL_S),
 		.credential = text_of(o, s, OPT_CREDENTIAL),
@@ -189,7 +235,7 @@ make_source(const struct options *o, const struct option_section *s, const char 
 	out->view.v1_read = is_choice(o, s, OPT_V1, "read");
 	out->view.show_unencrypted = is_choice(o, s, OPT_UNENCRYPTED, "show");
 	out->view.recover_order = is_choice(o, s, OPT_REGION_ORDER, "recover");
-	return 0;
+	return make_writing(o, s, out, e);
 }
 
 /* No section may lie in another one: a path of the mount shows one source. */
@@ -246,6 +292,12 @@ make_mount(const struct options *o, struct settings *out)
 	out->attr_timeout_ns = ns_of(o, NULL, OPT_ATTR_TIMEOUT, ATTR_TIMEOUT_S);
 	out->negative_timeout_ns = ns_of(o, NULL, OPT_NEGATIVE_TIMEOUT, ATTR_TIMEOUT_S);
 	out->engine.timeout_ns = ns_of(o, NULL, OPT_TIMEOUT, TIMEOUT_S);
+	out->term_wait_ns = ns_of(o, NULL, OPT_TERM_WAIT, TERM_WAIT_S);
+	out->staging = text_of(o, NULL, OPT_STAGING);
+	if (out->staging == NULL)
+		out->staging = getenv("TMPDIR");
+	if (out->staging == NULL || out->staging[0] != '/')
+		out->staging = "/var/tmp";
 }
 
 static int
@@ -282,6 +334,8 @@ settings_make(const struct options *o, const char *source, uint64_t cgroup_max,
 		settings_clear(&s);
 		return r;
 	}
+	for (unsigned i = 0; i < s.n_sources; i++)
+		s.rw |= s.sources[i].view.writable;
 	*out = s;
 	return 0;
 }

@@ -30,6 +30,9 @@ struct settings {
 	gid_t gid;
 	mode_t umask;
 	int64_t attr_timeout_ns, negative_timeout_ns;
+	bool rw;	     /* some source can be written */
+	const char *staging; /* directory; never NULL */
+	int64_t term_wait_ns;
 	const char *log; /* NULL: not said */
 	enum log_level log_level;
 };

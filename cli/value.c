@@ -277,8 +277,6 @@ value_check(const struct option_row *row, const char *text, struct err *e)
 	if (!fits(row, text))
 		return err_set(e, EINVAL, "\"%.60s\" is not %s%s", text,
 			       row->kind == OPTION_CHOICE ? "one of " : "", expected(row));
-	if (row == &options_table[OPT_RO] && !value_yes(text))
-		return err_set(e, EINVAL, "this version reads only");
 	if (row == &options_table[OPT_TIMEOUT] && value_ns(text) == 0)
 		return err_set(e, EINVAL, "a deadline of 0 seconds is over before anything begins");
 	return 0;
