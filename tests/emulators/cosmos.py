@@ -31,6 +31,7 @@ from tests.emulators.cosmos_call import (
     STALE_RID,
     TOO_MANY_REQUESTS,
     Call,
+    Received,
     Refused,
     answer,
     bad,
@@ -95,6 +96,10 @@ class Cosmos(Server):
         self.empty_page_every = empty_page_every
         #: So many of the next requests with a session token are told 404/1002.
         self.session_behind = 0
+        #: True: documents are not stored as they were sent, but printed anew.
+        self.reprints = False
+        #: Every write to documents that was let in, with its bytes; credentials left out.
+        self.received: list[Received] = []
         #: True: this address is not on the account's firewall list.
         self.firewall = False
         #: Request units charged so far.
@@ -235,6 +240,16 @@ class Cosmos(Server):
                                "were made.", TOO_MANY_REQUESTS,
                           x_ms_retry_after_ms=str(math.ceil(wait * 1000)))
 
+    def _keep(self, call: Call) -> None:
+        writes = call.method in ("PUT", "DELETE") or (
+            call.method == "POST" and not call.is_query and not call.is_plan
+        )
+        if writes and call.segments[4:5] == ["docs"]:
+            headers = {n: v for n, v in call.headers.items() if n != "authorization"}
+            self.received.append(
+                Received(call.method, "/".join(call.segments), headers, call.request.body)
+            )
+
     def _by_rid(self, call: Call) -> bool:
         if len(call.segments) < 2 or call.segments[0] != "dbs":
             return False
@@ -242,6 +257,7 @@ class Cosmos(Server):
         return name not in self.account.databases and self.account.database(name) is not None
 
     def _route(self, call: Call) -> Response:
+        self._keep(call)
         match call.segments:
             case []:
                 return self._account(call)
@@ -428,6 +444,11 @@ class Cosmos(Server):
             case "POST", "/_test/recreate":
                 told = request.json()
                 self.recreate(told["database"], told["container"])
+            case "GET", "/_test/received":
+                return json_response(200, [
+                    {**told._asdict(), "body": base64.b64encode(told.body).decode()}
+                    for told in self.received
+                ])
             case "GET", "/_test/charged":
                 return json_response(200, {"units": self.charged})
             case _:
@@ -436,9 +457,9 @@ class Cosmos(Server):
 
     def _set_state(self, told: dict[str, Any]) -> None:
         """{"firewall", "units_per_second", "throttle_for", "retry_after", "session_behind",
-        "empty_page_every", "check_signatures", "actions", "local"}."""
+        "empty_page_every", "reprints", "check_signatures", "actions", "local"}."""
         state = dict(told)
-        for name in ("firewall", "session_behind", "empty_page_every"):
+        for name in ("firewall", "session_behind", "empty_page_every", "reprints"):
             if name in state:
                 setattr(self, name, state.pop(name))
         for name in ("check_signatures", "local"):

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.emulators.cosmos_epk import UNDEFINED
 from tests.emulators.cosmos_json import BadJson, document_text, parse
@@ -169,3 +169,12 @@ def list_page(call: Call, name: str, rid: str, rows: Sequence[Any], size: int) -
         200, {"_rid": rid, name: shown, "_count": len(shown)},
         x_ms_item_count=len(shown), x_ms_continuation=more,
     )
+
+
+class Received(NamedTuple):
+    """A write as it arrived; `path` is decoded."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes

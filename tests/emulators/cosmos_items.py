@@ -20,7 +20,7 @@ from tests.emulators.cosmos_call import (
 )
 from tests.emulators.cosmos_epk import HIGHEST, LOWEST
 from tests.emulators.cosmos_feed import BadToken, Scope
-from tests.emulators.cosmos_json import BadJson, Member, document, document_text
+from tests.emulators.cosmos_json import BadJson, Member, document, document_text, reprint
 from tests.emulators.cosmos_rules import Forbidden, check_id
 from tests.emulators.cosmos_sql import Query, SqlError, compile_query
 from tests.emulators.cosmos_store import Container, Document, FeedRange, canonical
@@ -140,6 +140,8 @@ class Items:
             raise Refused(413, "Request size is too large")
         try:
             text = document_text(call.request.body)
+            if self._server.reprints:
+                text = reprint(text)
             found = document(text)
         except BadJson as error:
             raise bad(f"The request body is not a JSON object: {error}") from error

@@ -50,6 +50,20 @@ def parse(text: str) -> Any:
         raise BadJson(str(error) or "nested too deeply") from error
 
 
+def reprint(text: str) -> str:
+    """The same value as a service that parses and prints would have it: no blanks, escapes only where
+    they must be, numbers in their shortest form."""
+    def shortest(number: str) -> Any:
+        value = float(number)
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+    try:
+        value = json.loads(text, parse_float=shortest, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadJson(str(error) or "nested too deeply") from error
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def document_text(body: bytes) -> str:
     """A body as text, without the blanks around it."""
     try:

@@ -46,6 +46,7 @@ class Fault:
     times: int | None = 1                #: fire so often; None is for ever
     # What to answer instead.
     status: int | None = None            #: alone: the server's error form with code and message
+    done: bool = False                   #: status is answered when the server has done its work
     code: str | None = None
     message: str = "injected by the test"
     headers: dict[str, str | None] = field(default_factory=dict)  #: set, or None to remove
@@ -58,11 +59,13 @@ class Fault:
     # When.
     delay: float = 0                     #: seconds before the request is looked at
     delay_body: float = 0                #: seconds between head and body
-    stall: bool = False                  #: no answer until release()
+    stall: bool = False                  #: not looked at until release()
+    stall_answer: bool = False           #: done, but no answer until release()
     # How the bytes go out.
     drop: str | int | None = None        #: "request": close, not done; "response": done, no
     #:                                      answer; N: done, N body bytes, then close
-    reset: bool = False                  #: a drop ends with RST instead of FIN
+    cut: int | None = None               #: closes after so many bytes of the request's body; not done
+    reset: bool = False                  #: a drop or a cut ends with RST instead of FIN
     length: str | int | None = None      #: Content-Length: absolute, or "+5" / "-5"
     close_delimited: bool = False        #: no length at all, the close ends the body
     chunked: bool = False
@@ -83,6 +86,8 @@ class Fault:
             raise ValueError("nth and every count from 1")
         if self.hostile is not None and self.hostile not in REWRITES:
             raise ValueError(f"unknown hostile rewrite {self.hostile!r}")
+        if self.done and self.status is None:
+            raise ValueError("done needs a status: without one the work is done anyway")
         if isinstance(self.drop, str) and self.drop not in ("request", "response"):
             raise ValueError(f"unknown drop {self.drop!r}")
 
@@ -122,6 +127,11 @@ class Fault:
     def wait(self) -> None:
         """Stall until released."""
         if self.stall:
+            self._gate.wait()
+
+    def wait_to_answer(self) -> None:
+        """The same when all is done."""
+        if self.stall_answer:
             self._gate.wait()
 
     def release(self) -> None:
@@ -190,11 +200,16 @@ class FaultQueue:
         with self._lock:
             self._faults.extend(faults)
 
-    def take(self, request: Request) -> Fault | None:
-        """The first fault that fires; those behind it do not count the request."""
+    def take(self, request: Request, cut: bool = False) -> Fault | None:
+        """The first fault that fires; those behind it do not count the request.
+
+        Those that cut are asked for before the body is read, all others when it has been.
+        """
         chosen = None
         with self._lock:
             for fault in self._faults:
+                if (fault.cut is not None) != cut:
+                    continue
                 if chosen is None and fault.matches(request) and fault.fires():
                     chosen = fault
         return chosen

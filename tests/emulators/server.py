@@ -16,6 +16,7 @@ It listens on loopback only and trusts whoever reaches it.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import signal
 import socket
@@ -26,7 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.emulators.delivery import SpoiledDelivery, deliver
+from tests.emulators.delivery import SpoiledDelivery, deliver, reset
 from tests.emulators.faults import Fault, FaultQueue
 from tests.emulators.log import RequestLog
 from tests.emulators.tls import CertificateAuthority
@@ -35,6 +36,7 @@ from tests.emulators.wire import (
     Response,
     WireError,
     buffered,
+    content_length,
     json_response,
     read_request,
 )
@@ -148,7 +150,10 @@ class Server:
         self.sleep(0)
         if fault.drop == "request":
             return SpoiledDelivery(sock, Response(0), fault, self.sleep).send()
+        if fault.done:
+            self._honest(request)
         response = fault.instead(self.error) or self._honest(fault.prepare(request))
+        fault.wait_to_answer()
         response = _for_method(request, fault.alter(request, response))
         entry["status"] = response.status
         return SpoiledDelivery(sock, response, fault, self.sleep, keep).send()
@@ -211,10 +216,24 @@ class Server:
         with buffered(sock) as reader:
             while not self._stopping.is_set():
                 request = read_request(
-                    reader, number, lambda: sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                    reader,
+                    number,
+                    lambda: sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n"),
+                    lambda head: self._cut(sock, reader, head),
                 )
                 if request is None or not self._answer(sock, request):
                     return
+
+    def _cut(self, sock: socket.socket, reader: io.BufferedReader, request: Request) -> None:
+        """End the connection in the middle of the request's body, if a fault says so."""
+        fault = self.faults.take(request, cut=True)
+        if fault is None:
+            return
+        self._log.add(request)["fault"] = True
+        reader.read(min(fault.cut or 0, content_length(request.headers) or 0))
+        if fault.reset:
+            reset(sock)
+        raise WireError("cut by a fault")
 
     def _answer(self, sock: socket.socket, request: Request) -> bool:
         if request.path.startswith("/_test/"):

@@ -455,6 +455,42 @@ def test_a_lost_answer_was_done(rest: Rest, server: Cosmos) -> None:
         rest.get(DOCS).json()
 
 
+def test_work_that_is_done_and_denied(rest: Rest, server: Cosmos) -> None:
+    server.faults.add(method="POST", path="/docs", status=503, done=True)
+    answer = create(rest, {"id": "a", "pk": "p"})
+    assert (answer.status, answer.json()["code"]) == (503, "ServiceUnavailable")
+    etag = rest.get(f"{DOCS}/a", pk=["p"]).headers["etag"]
+    server.faults.add(method="PUT", status=408, done=True)
+    stale = {"If-Match": '"x"'}
+    assert rest.ask("PUT", f"{DOCS}/a", {"id": "a", "pk": "p"}, pk=["p"], headers=stale).status == 408
+    assert rest.get(f"{DOCS}/a", pk=["p"]).headers["etag"] == etag
+    server.faults.add(method="DELETE", status=500, done=True)
+    assert rest.ask("DELETE", f"{DOCS}/a", pk=["p"]).status == 500
+    assert rest.get(f"{DOCS}/a", pk=["p"]).status == 404
+    with pytest.raises(ValueError, match="done"):
+        server.faults.add(done=True)
+
+
+def test_what_arrived_is_kept(rest: Rest, server: Cosmos) -> None:
+    text = ' {"pk":"p", "id":"a b", "n":1.0}'
+    etag = create(rest, text).headers["etag"]
+    rest.get(f"{DOCS}/a b", pk=["p"])
+    rest.ask("POST", DOCS, {"query": "SELECT * FROM c"}, headers={
+        "x-ms-documentdb-isquery": "true", "x-ms-documentdb-query-enablecrosspartition": "true"})
+    rest.ask("DELETE", f"{DOCS}/a b", pk=["p"], headers={"If-Match": etag})
+    made, gone = server.received
+    assert (made.method, made.path, made.body) == ("POST", DOCS, text.encode())
+    assert (gone.method, gone.path, gone.body) == ("DELETE", f"{DOCS}/a b", b"")
+    assert gone.headers["if-match"] == etag and "authorization" not in gone.headers
+
+
+def test_documents_that_are_printed_anew(rest: Rest, server: Cosmos) -> None:
+    server.reprints = True
+    made = create(rest, ' {"pk":"p", "id":"a", "n":[1.0, 2.50, 1e2], "s":"\\u00e9\\/", "b":12345678901234567890} ')
+    assert made.body.decode().startswith('{"pk":"p","id":"a","n":[1,2.5,100],"s":"é/","b":12345678901234567890,"_rid":')
+    assert create(rest, '{"id":1e999x').status == 400
+
+
 def test_raw_documents_may_be_anything(rest: Rest, server: Cosmos) -> None:
     container = server.container("d", "c")
     server.put_raw(container, b'{"id":1e999', key=["p"], document_id="odd")

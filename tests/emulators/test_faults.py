@@ -191,6 +191,35 @@ def test_a_stall_answers_when_released_and_not_before(echo: Echo) -> None:
     assert get(echo, "/slow")[0] == 200, "a released fault stalls nobody any more"
 
 
+def test_a_stalled_answer_is_of_a_request_that_is_done(echo: Echo) -> None:
+    fault = echo.faults.add(path="/slow", stall_answer=True)
+    answers: list[int] = []
+    thread = threading.Thread(target=lambda: answers.append(get(echo, "/slow")[0]))
+    thread.start()
+    while not echo.done:
+        time.sleep(0.01)
+    assert fault.hits == 1 and answers == []
+    fault.release()
+    thread.join(5)
+    assert answers == [200]
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_status_is_answered_instead_or_when_all_is_done(echo: Echo, done: bool) -> None:
+    echo.faults.add(status=500, done=done)
+    assert get(echo)[0] == 500
+    assert echo.done == done
+
+
+def test_a_request_that_is_cut_in_its_body_is_not_done(echo: Echo) -> None:
+    fault = echo.faults.add(method="PUT", cut=100_000, reset=True)
+    with pytest.raises(OSError):
+        get(echo, "/body", "PUT", bytes(8 << 20))
+    assert (fault.hits, echo.done) == (1, 0)
+    assert echo.log()[0]["fault"]
+    assert get(echo, "/body", "PUT", b"whole")[2] == b"whole"
+
+
 def test_stop_does_not_wait_for_the_stalled() -> None:
     echo = Echo().start()
     echo.faults.add(stall=True)

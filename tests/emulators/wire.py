@@ -207,7 +207,10 @@ def content_length(headers: Headers) -> int | None:
 
 
 def read_request(
-    reader: io.BufferedReader, connection: int, send_continue: Callable[[], None]
+    reader: io.BufferedReader,
+    connection: int,
+    send_continue: Callable[[], None],
+    before_body: Callable[[Request], None] = lambda _: None,
 ) -> Request | None:
     """The next request, or None when the peer has closed between two requests."""
     first = reader.readline(MAX_LINE + 1)
@@ -219,6 +222,7 @@ def read_request(
     request = Request(parts[0], parts[1], _read_fields(reader), connection=connection)
     if (request.headers.get("Expect") or "").lower() == "100-continue":
         send_continue()
+    before_body(request)
     if is_chunked(request.headers):
         request.chunked = True
         request.body = b"".join(read_chunks(reader))

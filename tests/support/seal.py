@@ -77,15 +77,20 @@ class RsaKek(Kek):
         )
 
     def jwk(self):
-        secret = self.private.private_numbers()
-        public = secret.public_numbers
-        members = {
-            "n": public.n, "e": public.e, "d": secret.d, "p": secret.p, "q": secret.q,
-            "dp": secret.dmp1, "dq": secret.dmq1, "qi": secret.iqmp,
-        }  # fmt: skip
-        jwk = {"kid": self.kid, "kty": "RSA"}
-        jwk.update((k, base64url(v.to_bytes((v.bit_length() + 7) // 8, "big"))) for k, v in members.items())
-        return jwk
+        return rsa_jwk(self.kid, self.private)
+
+
+def rsa_jwk(kid, private):
+    """A private key of `cryptography` as a JWK."""
+    secret = private.private_numbers()
+    public = secret.public_numbers
+    members = {
+        "n": public.n, "e": public.e, "d": secret.d, "p": secret.p, "q": secret.q,
+        "dp": secret.dmp1, "dq": secret.dmq1, "qi": secret.iqmp,
+    }  # fmt: skip
+    jwk = {"kid": kid, "kty": "RSA"}
+    jwk.update((k, base64url(v.to_bytes((v.bit_length() + 7) // 8, "big"))) for k, v in members.items())
+    return jwk
 
 
 class AesKek(Kek):
