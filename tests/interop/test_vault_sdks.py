@@ -129,7 +129,7 @@ def make_world(
     started: list[Vault | Tokens] = []
 
     def make(**vault_options: Any) -> World:
-        host = f"test-vault-{next(vault_numbers)}.vault.azure.net"
+        host = vault_options.pop("host_name", f"test-vault-{next(vault_numbers)}.vault.azure.net")
         tokens = Tokens(tls=ca.issue(LOGIN_HOST).context(), public_url=f"https://{LOGIN_HOST}")
         vault_options.setdefault("public_url", f"https://{host}")
         vault = Vault(
