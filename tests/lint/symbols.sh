@@ -12,7 +12,10 @@ crypto/unseal.h  v1_ nonce_
 crypto/mac.h     hmac_ sha256 random_
 crypto/order.h   nonce_
 crypto/container.h cosmos_
+crypto/documentseal.h document_seal
 backend/net/client.h net_
+backend/store/storewrite.h store_
+fs/viewwrite.h   view_
 '
 build=${BUILD:-build}
 

@@ -105,7 +105,7 @@ def test_help_options_names_them_all(run):
         (["mount", "dir:/x"], "SOURCE and DIR"),
         (["mount", "dir:/x", "a", "b"], "more than SOURCE and DIR"),
         (["mount", "-c", "f", "dir:/x", "a"], "DIR"),
-        (["mount", "-o", "rw", "dir:/x", "/tmp"], "reads only"),
+        (["mount", "-o", "rw,ro", "dir:/x", "/tmp"], "contradict"),
         (["mount", "-o", "storage_key_file=/a,sas_file=/b", "dir:/x", "/tmp"], "storage_key_file (-o) and sas_file (-o)"),
     ],
 )
