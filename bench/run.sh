@@ -6,7 +6,8 @@
 #   bench/run.sh [BINARY]    without BINARY: the limits and the peers only
 #
 #   BENCH=quick  256 MiB, 3 rounds, under 3 minutes; BENCH=full (default)  1 GiB, 5 rounds
-#   BENCH_OF=blobs, BENCH_OF=documents  only those; documents need BINARY, and build/bench/document beside it
+#   BENCH_OF=blobs, BENCH_OF=documents, BENCH_OF=writing  only those; documents and writing need BINARY,
+#                documents also build/bench/document beside it
 #   BENCH_DIR    where data and measuring programs go (default: bench/ beside BINARY, or build/bench)
 #   CC           the compiler of the measuring programs
 #
@@ -32,7 +33,7 @@ libraries=$(pkg-config --cflags --libs fuse3 libcrypto libcurl expat) || {
 	echo "bench: a library is missing; ./bootstrap.sh bench installs it" >&2
 	exit 2
 }
-for program in gen limits rd memfs replay; do
+for program in gen limits rd memfs replay sink send wr; do
 	source=$here/$program.c
 	target=$dir/bin/$program
 	[ -x "$target" ] && [ "$target" -nt "$source" ] && [ "$target" -nt "$here/bench.h" ] && continue
@@ -41,6 +42,10 @@ for program in gen limits rd memfs replay; do
 		-o "$target" "$source" $libraries -pthread || exit 2
 done
 status=0
-[ "${BENCH_OF-}" = documents ] || python3 "$here/run.py" "$dir" ${binary:+"$binary"} || status=$?
-[ -z "$binary" ] || [ "${BENCH_OF-}" = blobs ] || python3 "$here/documents.py" "$dir" "$binary" || status=$?
+of() { [ -z "${BENCH_OF-}" ] || [ "$BENCH_OF" = "$1" ]; }
+python=$here/../build/venv/bin/python
+[ -x "$python" ] || python=python3
+! of blobs || python3 "$here/run.py" "$dir" ${binary:+"$binary"} || status=$?
+[ -z "$binary" ] || ! of documents || python3 "$here/documents.py" "$dir" "$binary" || status=$?
+[ -z "$binary" ] || ! of writing || "$python" "$here/write.py" "$dir" "$binary" || status=$?
 exit "$status"
