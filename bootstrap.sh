@@ -13,7 +13,8 @@ set -eu
 
 build="gcc libc6-dev make pkg-config libfuse3-dev libssl-dev libcurl4-openssl-dev libjansson-dev libexpat1-dev libinih-dev"
 run="fuse3 ca-certificates"
-tests="libcmocka-dev python3 python3-venv openssl"
+tests="libcmocka-dev python3 python3-venv openssl rsync zip unzip vim git patch fio"
+java="openjdk-17-jdk-headless maven"
 clang="clang-14 libclang-rt-14-dev"
 lint="clang-format-14 shellcheck codespell mandoc"
 bench="nginx-light libnginx-mod-http-headers-more-filter rclone gocryptfs"
@@ -43,7 +44,8 @@ packages_for() {
 	fuzz) echo "$build $run $tests $clang" ;;
 	lint) echo "$build $run $tests $clang $lint" ;;
 	bench) echo "$build $run $tests $bench" ;;
-	ci) echo "$build $run $tests $clang $lint mmdebstrap" ;;
+	interop) echo "$build $run $tests $java" ;;
+	ci) echo "$build $run $tests $java $clang $lint mmdebstrap" ;;
 	*) echo "$build $run $tests" ;;
 	esac
 }

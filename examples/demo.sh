@@ -166,6 +166,33 @@ with_documents() {
 	unmount_it 2
 }
 
+copy_store() {
+	kek=https://sample-vault.vault.azure.net/keys/sample-rsa/11111111111111111111111111111111
+	cp -r store "$work/store"
+	copy=dir:$work/store
+}
+
+with_writing() {
+	copy_store
+	say "A copy of the store, mounted to be written: what is written is sealed under that key before it leaves the program."
+	expect "azcryptfs mount -o log=$log,rw,kek=$kek $copy $mnt"
+	is_mounted || fail "it is not mounted"
+	cd "$mnt"
+	expect "mkdir notes && echo 'the secret is 42' >notes/today.txt && sed -i s/42/43/ notes/today.txt && cat notes/today.txt" "secret is 43"
+	expect "cp -p readings/2026-11.csv notes/ && cmp readings/2026-11.csv notes/2026-11.csv && ls -l notes" "today.txt"
+	cd "$OLDPWD"
+	unmount_it 3
+	say "The store has none of it in plain."
+	expect "! grep -r 'secret is' '$work/store'"
+	expect "azcryptfs stat $copy/notes/today.txt" "regions+tag"
+}
+
+put_without_mount() {
+	say "The same without a mount."
+	expect "echo 'from a pipe' | azcryptfs put -o kek=$kek - $copy/notes/piped.txt"
+	expect "azcryptfs cat $copy/notes/piped.txt" "from a pipe"
+}
+
 # unmount_it N: the log tells of N ends by then.
 unmount_it() {
 	expect "fusermount3 -u $mnt"
@@ -211,10 +238,13 @@ if [ -z "$reason" ]; then
 	with_mount
 	unmount_it 1
 	with_documents
+	with_writing
 else
 	printf '\n!!! NO MOUNT IS POSSIBLE HERE: %s.\n!!! The same is shown by the commands that need none.\n' "$reason"
 	without_mount
+	copy_store
 fi
+put_without_mount
 say "What is known of a file without its key."
 expect "azcryptfs stat --json $source/from-java/regions-of-1000.bin" '"region_length":1000'
 printf '\ndemo: all as expected%s\n' "${reason:+, WITHOUT A MOUNT: $reason}"

@@ -10,7 +10,6 @@ the service as far as these requests go; where it is not, the emulator is wrong.
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 import os
 import re
@@ -18,6 +17,7 @@ import shutil
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,6 @@ LOGIN_HOST = "login.microsoftonline.com"
 CEK = bytes(range(32))
 OAEP_ALGORITHMS = ("RSA-OAEP", "RSA-OAEP-256")
 #: Python caches challenges by host for the process, so every vault has its own name.
-vault_numbers = itertools.count(1)
 
 
 @dataclass
@@ -129,7 +128,7 @@ def make_world(
     started: list[Vault | Tokens] = []
 
     def make(**vault_options: Any) -> World:
-        host = vault_options.pop("host_name", f"test-vault-{next(vault_numbers)}.vault.azure.net")
+        host = vault_options.pop("host_name", f"test-vault-{uuid.uuid4().hex[:12]}.vault.azure.net")
         tokens = Tokens(tls=ca.issue(LOGIN_HOST).context(), public_url=f"https://{LOGIN_HOST}")
         vault_options.setdefault("public_url", f"https://{host}")
         vault = Vault(
