@@ -140,3 +140,13 @@ timetext_print(int64_t ns, char out[TIMETEXT_MAX + 1])
 	}
 	memcpy(out + n, "Z", 2);
 }
+
+int64_t
+timetext_of_file(const struct timespec *t)
+{
+	const int64_t most = INT64_MAX / NS_PER_S - 1;
+
+	if (t->tv_sec < 0)
+		return 0;
+	return (t->tv_sec < most ? t->tv_sec : most) * NS_PER_S + t->tv_nsec;
+}

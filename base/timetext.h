@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/attr.h"
 
@@ -22,6 +23,9 @@ bool timetext_parse(const char *text, int64_t *out_ns) MUST_CHECK;
 
 /* In UTC, without zeros at the end of the fraction.  What was before 1970 is printed as 1970. */
 void timetext_print(int64_t ns, char out[TIMETEXT_MAX + 1]);
+
+/* A file's time in nanoseconds: before 1970 and after 2262, the nearest that can be told. */
+int64_t timetext_of_file(const struct timespec *t);
 
 /* Days from 1970-01-01 to a day of the Gregorian calendar; month 1..12. */
 int64_t timetext_days(int year, int month, int day);

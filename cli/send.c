@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/timetext.h"
 #include "fs/viewwrite.h"
 
 enum { STREAM_PIECE = 1 << 20 };
@@ -172,8 +173,7 @@ send_open(struct send_job *j, int fd, struct err *e)
 			       (uint64_t)st.st_size - j->base.promised);
 	r = begin(j->s, j->to, &sealing, e);
 	if (r == 0)
-		r = seal_all(j->s, sealing, (uint64_t)st.st_size,
-			     st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec,
+		r = seal_all(j->s, sealing, (uint64_t)st.st_size, timetext_of_file(&st.st_mtim),
 			     (struct view_plain){ read_local, &l }, e);
 	view_sealing_free(sealing);
 	return r;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/timetext.h"
 #include "fs/draftproc.h"
 #include "fs/fs.h"
 #include "fs/viewwrite.h"
@@ -414,17 +415,6 @@ run_setattr(struct pool_job *job)
 	op_end(op);
 }
 
-/* Times before 1970 and after 2262 become the nearest that can be kept. */
-static int64_t
-ns_of(const struct timespec *t)
-{
-	const int64_t most = INT64_MAX / NS_PER_S - 1;
-
-	if (t->tv_sec < 0)
-		return 0;
-	return (t->tv_sec < most ? t->tv_sec : most) * NS_PER_S + t->tv_nsec;
-}
-
 /* Modes and owners stay what the mount shows. */
 void
 fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi)
@@ -444,6 +434,6 @@ fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct
 	op->to_set = to_set;
 	op->size = (size_t)attr->st_size;
 	op->mtime_ns = (to_set & FUSE_SET_ATTR_MTIME_NOW) != 0 ? draft_now_ns()
-							       : ns_of(&attr->st_mtim);
+							       : timetext_of_file(&attr->st_mtim);
 	op_submit(op, LANE_PUBLISH, run_setattr);
 }

@@ -141,6 +141,26 @@ what_is_printed_is_read_again(void **state)
 	}
 }
 
+static void
+times_of_files_are_clamped(void **state)
+{
+	static const struct {
+		struct timespec t;
+		int64_t ns;
+	} rows[] = {
+		{ { 0, 0 }, 0 },
+		{ { 1, 5 }, 1000000005 },
+		{ { -1, 999999999 }, 0 },
+		{ { INT64_MIN, 0 }, 0 },
+		{ { 9223372034, 7 }, INT64_C(9223372034000000007) },
+		{ { INT64_MAX, 999999999 }, INT64_C(9223372035999999999) },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(timetext_of_file(&rows[i].t), rows[i].ns);
+}
+
 /* One byte of a time changed to each other one: read, or not, and never beyond its end. */
 static void
 no_byte_leads_astray(void **state)
@@ -173,6 +193,7 @@ main(void)
 		cmocka_unit_test(times_are_read),
 		cmocka_unit_test(other_text_is_no_time),
 		cmocka_unit_test(times_are_printed),
+		cmocka_unit_test(times_of_files_are_clamped),
 		cmocka_unit_test(what_is_printed_is_read_again),
 		cmocka_unit_test(no_byte_leads_astray),
 	};
