@@ -56,15 +56,21 @@ version_of(struct draft_version *v, const struct view_item *item, struct err *e)
 	return 0;
 }
 
+static struct view_item
+item_of(const struct draft_version *v)
+{
+	return (struct view_item){ .name = "",
+				   .exact = v->exact,
+				   .size = v->size,
+				   .mtime_ns = v->mtime_ns,
+				   .etag = v->etag != NULL ? v->etag : "",
+				   .record = v->record };
+}
+
 int
 draft_version_copy(struct draft_version *out, const struct draft_version *v, struct err *e)
 {
-	const struct view_item item = { .name = "",
-					.exact = v->exact,
-					.size = v->size,
-					.mtime_ns = v->mtime_ns,
-					.etag = v->etag,
-					.record = v->record };
+	const struct view_item item = item_of(v);
 
 	return version_of(out, &item, e);
 }
@@ -79,6 +85,25 @@ struct view_sink
 draft_version_sink(struct draft_version *v)
 {
 	return (struct view_sink){ keep_version, v };
+}
+
+int
+draft_published(struct draft *d, struct view_sink out, struct err *e)
+{
+	struct draft_version v = { 0 };
+	int r = 0;
+
+	mutex_lock(&d->all->mu);
+	if (!d->dirty && !d->unlinked && d->version.etag != NULL)
+		r = draft_version_copy(&v, &d->version, e);
+	mutex_unlock(&d->all->mu);
+	if (r == 0 && v.etag != NULL) {
+		const struct view_item item = item_of(&v);
+
+		r = out.item(out.arg, &item, e);
+	}
+	draft_version_clear(&v);
+	return r;
 }
 
 void
@@ -142,12 +167,7 @@ static void
 end_locked(struct draft *d)
 {
 	const struct draft_version *v = &d->version;
-	const struct view_item now = { .name = "",
-				       .exact = v->exact,
-				       .size = v->size,
-				       .mtime_ns = v->mtime_ns,
-				       .etag = v->etag != NULL ? v->etag : "",
-				       .record = v->record };
+	const struct view_item now = item_of(v);
 
 	*d->link = d->next;
 	if (d->next != NULL)

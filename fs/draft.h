@@ -99,7 +99,14 @@ void draft_set_mtime(struct draft *d, int64_t mtime_ns);
 
 /* Whether there is something to publish. */
 bool draft_is_dirty(struct draft *d);
-bool draft_has_writers(struct draft *d);
+/*
+ * The same as draft_truncate and draft_set_mtime, by somebody who will not close it: published
+ * when they return, unless a writer has bytes that are not, and will publish both.
+ */
+int draft_truncate_by_name(struct draft *d, uint64_t size, struct err *e) MUST_CHECK;
+int draft_set_mtime_by_name(struct draft *d, int64_t mtime_ns, struct err *e) MUST_CHECK;
+/* Gives out the version that it was published as, unless something has changed since. */
+int draft_published(struct draft *d, struct view_sink out, struct err *e) MUST_CHECK;
 /* fsync: publishes what is dirty; a local or unlinked draft has nothing to publish. */
 int draft_publish(struct draft *d, struct err *e) MUST_CHECK;
 /*

@@ -95,6 +95,7 @@ void draft_give_turn(struct draft *d);
 void draft_take_desk(struct draft *d);
 void draft_give_desk(struct draft *d);
 
+bool draft_has_writers(struct draft *d);
 /* Nobody holds it, or it never was anybody's. */
 void draft_free(struct draft *d);
 /* The draft's state has changed: publishes or ends it if that is what it asks for.  Unlocks. */
@@ -113,6 +114,8 @@ struct view_sink draft_version_sink(struct draft_version *v);
 
 /* With the turn: nothing is being given to the sealing any more. */
 void draft_await_given(struct draft *d);
+/* With the turn. */
+int draft_truncate_turn(struct draft *d, uint64_t size, struct err *e) MUST_CHECK;
 /* With the turn: forgets what was sealed early. */
 void draft_drop_sealing(struct draft *d);
 /* What was written so far, as view_plain. */

@@ -369,9 +369,8 @@ draft_write_quickly(struct draft *d, uint64_t off, struct span bytes)
 	return r == 0; /* what failed is tried again where it may wait */
 }
 
-/* With the turn. */
-static int
-truncate_turn(struct draft *d, uint64_t size, struct err *e)
+int
+draft_truncate_turn(struct draft *d, uint64_t size, struct err *e)
 {
 	int r;
 
@@ -399,7 +398,7 @@ draft_truncate(struct draft *d, uint64_t size, struct err *e)
 	int r;
 
 	draft_take_turn(d);
-	r = truncate_turn(d, size, e);
+	r = draft_truncate_turn(d, size, e);
 	draft_give_turn(d);
 	return r;
 }
@@ -411,7 +410,7 @@ draft_extend(struct draft *d, uint64_t size, struct err *e)
 
 	draft_take_turn(d);
 	if (size > staging_size(d->staging))
-		r = truncate_turn(d, size, e);
+		r = draft_truncate_turn(d, size, e);
 	draft_give_turn(d);
 	return r;
 }

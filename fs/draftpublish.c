@@ -166,20 +166,80 @@ busy(struct drafts *s, int delta)
 	mutex_unlock(&s->mu);
 }
 
+static void
+begin(struct draft *d)
+{
+	busy(d->all, 1);
+	draft_take_turn(d);
+}
+
+static void
+end(struct draft *d)
+{
+	draft_give_turn(d);
+	busy(d->all, -1);
+}
+
+/* With the turn: publishes for somebody who is told what comes of it. */
+static int
+publish_told(struct draft *d, struct err *e)
+{
+	int r = draft_publish_turn(d, e);
+
+	mutex_lock(&d->all->mu);
+	d->told = r < 0;
+	mutex_unlock(&d->all->mu);
+	return r;
+}
+
 int
 draft_publish(struct draft *d, struct err *e)
 {
-	struct drafts *s = d->all;
 	int r;
 
-	busy(s, 1);
-	draft_take_turn(d);
-	r = draft_publish_turn(d, e);
-	mutex_lock(&s->mu);
-	d->told = r < 0;
-	mutex_unlock(&s->mu);
-	draft_give_turn(d);
-	busy(s, -1);
+	begin(d);
+	r = publish_told(d, e);
+	end(d);
+	return r;
+}
+
+/* With the turn: a writer's bytes are published when it has written them all, not before. */
+static bool
+half_written(struct draft *d)
+{
+	bool half;
+
+	mutex_lock(&d->all->mu);
+	half = d->writers > 0 && d->dirty;
+	mutex_unlock(&d->all->mu);
+	return half;
+}
+
+int
+draft_truncate_by_name(struct draft *d, uint64_t size, struct err *e)
+{
+	bool half;
+	int r;
+
+	begin(d);
+	half = half_written(d);
+	r = draft_truncate_turn(d, size, e);
+	if (r == 0 && !half)
+		r = publish_told(d, e);
+	end(d);
+	return r;
+}
+
+int
+draft_set_mtime_by_name(struct draft *d, int64_t mtime_ns, struct err *e)
+{
+	int r = 0;
+
+	begin(d);
+	draft_set_mtime(d, mtime_ns);
+	if (!half_written(d))
+		r = publish_told(d, e);
+	end(d);
 	return r;
 }
 

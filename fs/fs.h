@@ -74,7 +74,10 @@ struct op {
 	pid_t thread; /* who asks, as the kernel names it */
 };
 
-/* Parks req and returns its op, or answers ENOMEM and returns NULL. */
+/*
+ * The op of a request, or answers ENOMEM and returns NULL.  What is needed of the request and of
+ * its handle is taken before it is submitted: then both may go at any moment.
+ */
 struct op *op_new(struct fs *fs, fuse_req_t req, struct node *node);
 /* Memory for n bytes that are written or read; false: there is none. */
 bool op_take_bytes(struct op *op, size_t n) MUST_CHECK;

@@ -127,7 +127,7 @@ op_new(struct fs *fs, fuse_req_t req, struct node *node)
 	op->node = node;
 	node_ref(node);
 	op->read.deadline = deadline_in(engine_timeout_ns(fs->engine));
-	park(&op->parked, req, fs->answerers, op_free);
+	park_init(&op->parked, req, fs->answerers, op_free);
 	return op;
 }
 
@@ -135,6 +135,7 @@ void
 op_submit(struct op *op, enum lane lane, void (*run)(struct pool_job *job))
 {
 	op->job.run = run;
+	park(&op->parked);
 	engine_submit(op->fs->engine, lane, &op->job);
 }
 

@@ -200,6 +200,7 @@ fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file
 	op->read.off = (uint64_t)off;
 	op->read.len = size < VIEW_READ_MAX ? size : VIEW_READ_MAX;
 	op->read.done = read_done;
+	park(&op->parked);
 	view_read(op->handle->file, &op->read);
 }
 

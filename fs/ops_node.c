@@ -297,15 +297,51 @@ fs_statfs(fuse_req_t req, fuse_ino_t ino)
 
 /* ---- extended attributes ---- */
 
-static unsigned
-xattrs_of(struct node *n, struct view_xattr out[VIEW_XATTRS_MAX])
+struct xattrs {
+	struct view *view;
+	struct view_xattr x[VIEW_XATTRS_MAX];
+	unsigned n;
+};
+
+static int
+xattrs_of_item(void *arg, const struct view_item *item, struct err *e)
+{
+	struct xattrs *to = arg;
+
+	(void)e;
+	to->n = to->view->ops->xattrs(to->view, item->etag, item->size, item->record, to->x);
+	return 0;
+}
+
+/* What is written and not yet published has none: they tell of a version in the store. */
+static void
+xattrs_of_draft(struct drafts *drafts, struct node *n, struct xattrs *out)
+{
+	struct draft *d = draft_get(drafts, n);
+	struct err ignored = { 0 };
+
+	if (d == NULL)
+		return;
+	if (draft_published(d, (struct view_sink){ xattrs_of_item, out }, &ignored) < 0)
+		out->n = 0;
+	draft_put(d);
+}
+
+static void
+xattrs_of(struct fs *fs, struct node *n, struct xattrs *out)
 {
 	struct node_attr a;
 
+	out->n = 0;
+	out->view = node_view(n);
 	node_attr(n, &a);
-	if (a.dir || node_view(n) == NULL || node_is_draft(n))
-		return 0;
-	return node_view(n)->ops->xattrs(node_view(n), node_etag(n), a.size, node_record(n), out);
+	if (a.dir || out->view == NULL)
+		return;
+	if (node_is_draft(n))
+		xattrs_of_draft(fs->drafts, n, out);
+	else
+		out->n = out->view->ops->xattrs(out->view, node_etag(n), a.size, node_record(n),
+						out->x);
 }
 
 static void
@@ -322,12 +358,12 @@ reply_xattr(fuse_req_t req, const char *value, size_t n, size_t size)
 static void
 answer_getxattr(fuse_req_t req, struct node *node, const char *name, size_t size)
 {
-	struct view_xattr x[VIEW_XATTRS_MAX];
-	unsigned n = xattrs_of(node, x);
+	struct xattrs all;
 
-	for (unsigned i = 0; i < n; i++)
-		if (strcmp(x[i].name, name) == 0) {
-			reply_xattr(req, x[i].value, strlen(x[i].value), size);
+	xattrs_of(fs_of(req), node, &all);
+	for (unsigned i = 0; i < all.n; i++)
+		if (strcmp(all.x[i].name, name) == 0) {
+			reply_xattr(req, all.x[i].value, strlen(all.x[i].value), size);
 			return;
 		}
 	(void)fuse_reply_err(req, ENODATA);
@@ -336,17 +372,17 @@ answer_getxattr(fuse_req_t req, struct node *node, const char *name, size_t size
 static void
 answer_listxattr(fuse_req_t req, struct node *node, size_t size)
 {
-	struct view_xattr x[VIEW_XATTRS_MAX];
-	unsigned n = xattrs_of(node, x);
 	char list[VIEW_XATTRS_MAX * 64];
+	struct xattrs all;
 	size_t at = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		size_t len = strlen(x[i].name) + 1;
+	xattrs_of(fs_of(req), node, &all);
+	for (unsigned i = 0; i < all.n; i++) {
+		size_t len = strlen(all.x[i].name) + 1;
 
 		if (at + len > sizeof(list))
 			break;
-		memcpy(list + at, x[i].name, len);
+		memcpy(list + at, all.x[i].name, len);
 		at += len;
 	}
 	reply_xattr(req, list, at, size);

@@ -323,13 +323,6 @@ fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi
 
 /* ---- size and times ---- */
 
-/* By name, with nobody to close it: it is published before the answer. */
-static int
-publish_unless_written(struct draft *d, int r, struct err *e)
-{
-	return r < 0 || draft_has_writers(d) ? r : draft_publish(d, e);
-}
-
 static int
 set_size(struct op *op, struct err *e)
 {
@@ -344,7 +337,7 @@ set_size(struct op *op, struct err *e)
 	if (op->handle != NULL)
 		return draft_truncate(d, op->size, e);
 	draft_arrived(d);
-	r = publish_unless_written(d, draft_truncate(d, op->size, e), e);
+	r = draft_truncate_by_name(d, op->size, e);
 	draft_put(d);
 	return r;
 }
@@ -376,15 +369,16 @@ set_mtime(struct op *op, struct err *e)
 {
 	const bool by_handle = op->handle != NULL && op->handle->draft != NULL;
 	struct draft *d = by_handle ? op->handle->draft : draft_get(op->fs->drafts, op->node);
-	int r = 0;
+	int r;
 
 	if (d == NULL)
 		return set_published_mtime(op, e);
-	draft_set_mtime(d, op->mtime_ns);
-	if (!by_handle) {
-		r = publish_unless_written(d, 0, e);
-		draft_put(d);
+	if (by_handle) {
+		draft_set_mtime(d, op->mtime_ns);
+		return 0;
 	}
+	r = draft_set_mtime_by_name(d, op->mtime_ns, e);
+	draft_put(d);
 	return r;
 }
 

@@ -28,7 +28,7 @@ on_interrupt(fuse_req_t req, void *data)
 }
 
 void
-park(struct parked *p, fuse_req_t req, struct pool *answerers, void (*free)(struct parked *p))
+park_init(struct parked *p, fuse_req_t req, struct pool *answerers, void (*free)(struct parked *p))
 {
 	p->answer_interrupt.run = answer_interrupt;
 	p->req = req;
@@ -37,7 +37,12 @@ park(struct parked *p, fuse_req_t req, struct pool *answerers, void (*free)(stru
 	atomic_init(&p->refs, 1);
 	atomic_init(&p->answered, false);
 	atomic_init(&p->interrupted, false);
-	fuse_req_interrupt_func(req, on_interrupt, p);
+}
+
+void
+park(struct parked *p)
+{
+	fuse_req_interrupt_func(p->req, on_interrupt, p);
 }
 
 bool

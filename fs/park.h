@@ -6,7 +6,9 @@
  * The rules behind it: the interrupt callback is registered before the request is handed over; it
  * only marks and wakes (libfuse holds the request's lock meanwhile) and the answer comes from
  * another thread; before any answer fuse_req_interrupt_func(req, NULL, NULL) waits for a callback
- * that is still running.
+ * that is still running.  From park on the request may be answered, and so be gone, at any moment,
+ * and with it what its caller borrowed for it (a released handle): all that the work needs of it
+ * is taken before.
  */
 #ifndef FS_PARK_H
 #define FS_PARK_H
@@ -29,7 +31,11 @@ struct parked {
 };
 
 /* free is called when neither the work nor an interrupt needs the request any more. */
-void park(struct parked *p, fuse_req_t req, struct pool *answerers, void (*free)(struct parked *p));
+void park_init(struct parked *p, fuse_req_t req, struct pool *answerers,
+	       void (*free)(struct parked *p));
+
+/* From here on an interrupt answers it.  Called once, or not at all, just before it is handed over. */
+void park(struct parked *p);
 
 /*
  * The work is done: true when the caller must answer the request now, false when an interrupt has.

@@ -385,6 +385,35 @@ def test_r23_redirections_of_a_shell_publish_once_and_whole(local):
     assert published(local, "x") == b"one\ntwo\nthree\nfour\nfive\n"
 
 
+# Each dies at once by its own hand, so that the kernel interrupts the FLUSH in the moment in which it sends it, and releases
+# the file; some are interrupted while they read and write.
+DIES = """
+import os, signal, sys
+for i in range(int(sys.argv[2])):
+    if not os.fork():
+        fd = os.open("%s/f%d" % (sys.argv[1], i % 20), os.O_RDWR | os.O_CREAT)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, i % 50 / 10000 + 1e-6)
+        for at in range(200):
+            os.pwrite(fd, b"written whole", 0)
+            os.pread(fd, 13, 0)
+            if at == i % 7:
+                os.kill(os.getpid(), 9)
+    if i % 4 == 3:
+        for _ in range(4):
+            os.wait()
+"""
+
+
+def test_r23_requests_that_are_interrupted_as_soon_as_they_are_sent_harm_nothing(local):
+    m = local.mount(*RW)
+    assert python(DIES, m.point, "400").wait(60 * SLOW) == 0
+    names = sorted(os.listdir(m.point))
+    assert len(names) == 20
+    m.stop()
+    assert all(published(local, n) in (b"", b"written whole") for n in local.store.names())
+
+
 # ---- R24: what close cannot tell
 
 

@@ -11,12 +11,11 @@ import pytest
 
 from tests.support.expect import unreadable
 from tests.support.mount import errno_of
-from tests.support.process import SLOW
+from tests.support.process import SANITIZED
 from tests.support.sealed import vm
 from tests.support.sealeddocs import text_of
 
 # A build that sanitizers or valgrind slow down is also one whose memory is mostly theirs.
-SANITIZED = SLOW > 1 or "AZC_WRAPPER" in os.environ
 COUNT, PAD = 2500, 6000  # more than two pages, more than what a stream keeps
 
 

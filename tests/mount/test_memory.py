@@ -6,15 +6,13 @@ import subprocess
 
 import pytest
 
-from tests.support.process import SLOW
+from tests.support.process import SANITIZED
 from tests.support.sealed import KEK, vm
 from tests.support import seal
 
 MIB = 1 << 20
 MEMORY = 64 * MIB
 ENTRIES = 20_000
-# A build that sanitizers or valgrind slow down is also one whose memory is mostly theirs.
-SANITIZED = SLOW > 1 or "AZC_WRAPPER" in os.environ
 
 
 def assert_bounded(m, what):

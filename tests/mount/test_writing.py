@@ -183,6 +183,25 @@ def test_truncate_by_name_is_published_when_it_returns(files, m, name, size):
     assert published(files, name) == m.read(name) == (b"0123456789" * 10)[:size].ljust(size, b"\0")
 
 
+def test_truncate_by_name_is_published_at_once_beside_a_writer_that_has_nothing_unpublished(files, m, name):
+    with opened(m.path(name)) as fd:
+        os.write(fd, b"0123456789")
+        os.fsync(fd)
+        os.truncate(m.path(name), 4)
+        assert published(files, name) == b"0123"
+        os.write(fd, b"x")
+    assert published(files, name) == b"0123\0\0\0\0\0\0x"
+
+
+def test_truncate_by_name_publishes_no_half_of_what_a_writer_writes(files, m, name):
+    files.put(name, b"the old bytes")
+    with opened(m.path(name)) as fd:
+        os.write(fd, b"0123456789")
+        os.truncate(m.path(name), 4)
+        assert published(files, name) == b"the old bytes"
+    assert published(files, name) == b"0123"
+
+
 def test_fallocate_lengthens_a_file(files, m, name):
     with opened(m.path(name)) as fd:
         os.write(fd, b"abc")

@@ -54,6 +54,10 @@ def test_extended_attributes_of_a_file_are_those_of_the_published_version(local,
     with opened(m.path("new")) as fd:
         os.write(fd, NEW)
         assert os.listxattr(m.path("new")) == []
+        os.fsync(fd)
+        assert os.getxattr(m.path("new"), "user.azcrypt.etag").decode() == etag(local, "new")
+        os.write(fd, NEW)
+        assert os.listxattr(m.path("new")) == []
 
 
 def test_statfs_of_a_writable_mount_says_that_there_is_room(m):
@@ -131,6 +135,17 @@ def test_a_time_that_is_set_while_the_file_is_open_is_published_with_it(local, m
         os.utime(fd, ns=(0, WHEN))
     assert metadata(local, "x")["mtime"] == WHEN_TEXT
     assert m.path("x").stat().st_mtime_ns == WHEN
+
+
+def test_a_time_that_is_set_by_name_is_published_at_once_beside_a_writer_that_has_nothing_unpublished(local, m):
+    with opened(m.path("x")) as fd:
+        os.write(fd, OLD)
+        os.utime(m.path("x"), ns=(0, WHEN))
+        assert "x" not in local.store.names()
+        os.fsync(fd)
+        assert metadata(local, "x")["mtime"] == WHEN_TEXT
+        os.utime(m.path("x"), ns=(0, 10**9))
+        assert metadata(local, "x")["mtime"] == "1970-01-01T00:00:01Z"
 
 
 def test_a_write_after_utimens_gives_a_new_time(local, m):

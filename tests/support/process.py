@@ -8,6 +8,8 @@ import time
 
 # Sanitizers and valgrind slow everything; AZC_SLOW=10 makes every wait ten times as patient.
 SLOW = float(os.environ.get("AZC_SLOW", "1"))
+# Such a build is also one whose memory is mostly theirs.
+SANITIZED = SLOW > 1 or "AZC_WRAPPER" in os.environ
 
 
 def free_port(host="127.0.0.1"):
