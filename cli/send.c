@@ -174,7 +174,7 @@ send_open(struct send_job *j, int fd, struct err *e)
 	r = begin(j->s, j->to, &sealing, e);
 	if (r == 0)
 		r = seal_all(j->s, sealing, (uint64_t)st.st_size, timetext_of_file(&st.st_mtim),
-			     (struct view_plain){ read_local, &l }, e);
+			     (struct view_plain){ .read = read_local, .arg = &l }, e);
 	view_sealing_free(sealing);
 	return r;
 }
@@ -277,7 +277,7 @@ read_stream(void *arg, uint64_t off, void *out, size_t n, struct err *e)
 static int
 stream_regions(struct stream *x, struct view_sealing *sealing, struct err *e)
 {
-	const struct view_plain plain = { read_stream, x };
+	const struct view_plain plain = { .read = read_stream, .arg = x };
 	const size_t region = (size_t)sealing->region;
 	int r = fill(x, region + 1, e);
 
@@ -311,7 +311,8 @@ stream_all(struct stream *x, struct view_sealing *sealing, struct err *e)
 	}
 	p.size = x->off + x->n;
 	if (r == 0)
-		r = view_seal_commit(sealing, &p, (struct view_plain){ read_stream, x },
+		r = view_seal_commit(sealing, &p,
+				     (struct view_plain){ .read = read_stream, .arg = x },
 				     (struct view_sink){ ignore, NULL }, send_deadline(x->s), e);
 	return r;
 }

@@ -160,8 +160,23 @@ blobwrite_seal(struct view *view, const char *path, const char *over, struct dea
 
 /* ---- regions ---- */
 
-/* Seals the next n bytes, a region or the rest, to the end of what is there already: the plain ones
- * are put where the sealed ones will be. */
+/* The plain bytes from off on are sealed from where they lie, or else are put where the sealed ones
+ * will be. */
+static int
+seal_piece(struct blob_sealing *s, struct view_plain plain, uint64_t off, uint8_t *at, size_t n,
+	   struct err *e)
+{
+	const uint8_t *lent = plain.lend != NULL ? plain.lend(plain.arg, off, n) : NULL;
+	int r = lent != NULL ? 0 : plain.read(plain.arg, off, at, n, e);
+
+	if (r == 0)
+		r = sealer_add(s->sealer, span_of(lent != NULL ? lent : at, n), e);
+	if (lent != NULL)
+		plain.give_back(plain.arg);
+	return r;
+}
+
+/* Seals the next n bytes, a region or the rest, to the end of what is there already. */
 static int
 seal_region(struct blob_sealing *s, struct view_plain plain, size_t n, struct sealed_block *to,
 	    struct err *e)
@@ -173,9 +188,7 @@ seal_region(struct blob_sealing *s, struct view_plain plain, size_t n, struct se
 
 	for (size_t piece; r == 0 && n > 0; n -= piece, off += piece, at += piece) {
 		piece = n < PIECE ? n : PIECE;
-		r = plain.read(plain.arg, off, at, piece, e);
-		if (r == 0)
-			r = sealer_add(s->sealer, span_of(at, piece), e);
+		r = seal_piece(s, plain, off, at, piece, e);
 	}
 	if (r == 0)
 		r = sealer_end(s->sealer, &stored, e);

@@ -87,10 +87,34 @@ plain_read(void *arg, uint64_t off, void *out, size_t n, struct err *e)
 	return r;
 }
 
+static const uint8_t *
+plain_lend(void *arg, uint64_t off, size_t n)
+{
+	struct draft *d = arg;
+	const uint8_t *p;
+
+	draft_take_desk(d);
+	p = staging_lend(d->staging, off, n);
+	draft_give_desk(d);
+	return p;
+}
+
+static void
+plain_give_back(void *arg)
+{
+	struct draft *d = arg;
+
+	staging_put_away(d->staging);
+	draft_take_desk(d);
+	staging_take_back(d->staging);
+	draft_give_desk(d);
+}
+
+/* What is lent nobody changes: whoever has the turn waits for it, or has lent it. */
 struct view_plain
 draft_plain(struct draft *d)
 {
-	return (struct view_plain){ plain_read, d };
+	return (struct view_plain){ plain_read, d, plain_lend, plain_give_back };
 }
 
 /* ---- sealing while the file grows; with the turn, but for the job ---- */

@@ -172,7 +172,7 @@ draft_of_version(struct drafts *s, struct node *n, struct view_file *base, struc
 		draft_free(d);
 		return NULL;
 	}
-	staging_set_base(d->staging, (struct view_plain){ base_read, d }, a.size);
+	staging_set_base(d->staging, (struct view_plain){ .read = base_read, .arg = d }, a.size);
 	return d;
 }
 

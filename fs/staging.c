@@ -95,6 +95,7 @@ staging_free(struct staging *s)
 	staging_table_free(&s->table);
 	staging_file_close(&s->file);
 	chunkseal_free(s->sealer);
+	chunkseal_free(s->loan.sealer);
 	free(s->spare);
 	free(s);
 }
@@ -289,6 +290,7 @@ has_memory_for(const struct staging *s, uint64_t n_chunks)
 bool
 staging_is_quick(const struct staging *s, uint64_t off, size_t n)
 {
+	const uint64_t from = off / STAGING_CHUNK, to = (off + n) / STAGING_CHUNK + 1;
 	uint64_t cold = 0;
 
 	for (struct staging_part p; n > 0; off += staging_part_len(p), n -= staging_part_len(p)) {
@@ -299,5 +301,5 @@ staging_is_quick(const struct staging *s, uint64_t off, size_t n)
 			return false;
 		cold++;
 	}
-	return cold == 0 || has_memory_for(s, cold);
+	return cold == 0 || staging_has_put_away(s, cold, from, to) || has_memory_for(s, cold);
 }

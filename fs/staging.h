@@ -55,6 +55,19 @@ uint64_t staging_size(const struct staging *s);
 int staging_write(struct staging *s, uint64_t off, struct span bytes, struct err *e) MUST_CHECK;
 /* Exactly n bytes, off + n <= staging_size. */
 int staging_read(struct staging *s, uint64_t off, void *out, size_t n, struct err *e) MUST_CHECK;
+/*
+ * Lends the n bytes at off where they lie plain, for somebody who seals them for the store; NULL
+ * when they are not in one plain chunk.  Until they are taken back they stay and may be read by
+ * everybody, and their chunk is not written.  One loan at a time.
+ *
+ * Between the two, and without having the staging, the borrower puts the chunk away if memory is
+ * full: while it is in the processor's cache, and before a writer has to.  Failures show when a
+ * writer does.
+ */
+const uint8_t *staging_lend(struct staging *s, uint64_t off, size_t n);
+void staging_put_away(struct staging *s);
+void staging_take_back(struct staging *s);
+
 /* Cuts off, or adds zeros. */
 int staging_truncate(struct staging *s, uint64_t size, struct err *e) MUST_CHECK;
 

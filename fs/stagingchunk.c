@@ -2,6 +2,7 @@
 /* Chunks that are hot and chunks that are sealed: see stagingchunk.h. */
 #include "fs/stagingchunk.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,10 +51,40 @@ staging_give_own(struct staging *s)
 	s->own = false;
 }
 
+bool
+staging_take_sealed(struct staging *s, uint64_t n)
+{
+	return take(s->area, &s->area->sealed, s->area->sealed_max, n);
+}
+
+void
+staging_give_sealed(struct staging *s, uint64_t n)
+{
+	give(s->area, &s->area->sealed, n);
+}
+
+uint8_t *
+staging_spare_take(struct staging *s)
+{
+	uint8_t *p = s->spare;
+
+	s->spare = NULL;
+	return p != NULL ? p : malloc(STAGING_CHUNK);
+}
+
+void
+staging_spare_give(struct staging *s, uint8_t *p)
+{
+	if (s->spare == NULL)
+		s->spare = p;
+	else
+		free(p);
+}
+
 /* ---- chunks that are sealed ---- */
 
-static struct chunkseal_place
-place_of(const struct staging *s, uint64_t index)
+struct chunkseal_place
+staging_place(const struct staging *s, uint64_t index)
 {
 	return (struct chunkseal_place){ s->serial, index };
 }
@@ -62,28 +93,23 @@ void
 staging_forget(struct staging *s, struct staging_chunk *c)
 {
 	if (c->sealed != NULL) {
-		if (s->spare == NULL)
-			s->spare = c->sealed;
-		else
-			free(c->sealed);
-		give(s->area, &s->area->sealed, STAGING_CHUNK);
+		staging_spare_give(s, c->sealed);
+		staging_give_sealed(s, STAGING_CHUNK);
 	}
 	*c = (struct staging_chunk){ 0 };
 }
 
 static int
-seal_to_spare(struct staging *s, const struct staging_hot *h, struct chunkseal_mark *mark,
-	      struct err *e)
+seal_to(struct staging *s, const struct staging_hot *h, uint8_t *to, struct chunkseal_mark *mark,
+	struct err *e)
 {
 	int r = s->sealer != NULL ? 0 : chunkseal_new(s->area->key, &s->sealer, e);
 
-	if (r == 0 && s->spare == NULL)
-		s->spare = malloc(STAGING_CHUNK);
-	if (r == 0 && s->spare == NULL)
+	if (r == 0 && to == NULL)
 		r = err_set(e, ENOMEM, "out of memory");
 	if (r == 0)
-		r = chunkseal_seal(s->sealer, place_of(s, h->index), span_of(h->p, STAGING_CHUNK),
-				   s->spare, mark, e);
+		r = chunkseal_seal(s->sealer, staging_place(s, h->index),
+				   span_of(h->p, STAGING_CHUNK), to, mark, e);
 	return r;
 }
 
@@ -93,16 +119,16 @@ seal_away(struct staging *s, const struct staging_hot *h, struct err *e)
 {
 	struct staging_chunk *c = staging_table_find(&s->table, h->index);
 	struct chunkseal_mark mark = { 0 };
-	int r = seal_to_spare(s, h, &mark, e);
+	uint8_t *sealed = staging_spare_take(s);
+	int r = seal_to(s, h, sealed, &mark, e);
 
-	if (r < 0)
-		return r;
-	if (take(s->area, &s->area->sealed, s->area->sealed_max, STAGING_CHUNK)) {
-		c->sealed = s->spare;
-		s->spare = NULL;
-	} else {
-		r = staging_file_write(&s->file, s->area->dir, h->index, s->spare, e);
+	if (r == 0 && staging_take_sealed(s, STAGING_CHUNK)) {
+		c->sealed = sealed;
+		sealed = NULL;
+	} else if (r == 0) {
+		r = staging_file_write(&s->file, s->area->dir, h->index, sealed, e);
 	}
+	staging_spare_give(s, sealed);
 	if (r == 0)
 		c->mark = mark;
 	return r;
@@ -117,8 +143,8 @@ staging_open(struct staging *s, const struct staging_chunk *c, uint64_t index, u
 
 	if (r < 0)
 		return r;
-	r = chunkseal_open(s->sealer, place_of(s, index), &c->mark, span_of(sealed, STAGING_CHUNK),
-			   p, e);
+	r = chunkseal_open(s->sealer, staging_place(s, index), &c->mark,
+			   span_of(sealed, STAGING_CHUNK), p, e);
 	if (r == -EBADMSG) {
 		err_clear(e);
 		(void)err_set(e, EIO,
@@ -154,25 +180,66 @@ new_block(struct staging *s)
 	return p;
 }
 
+bool
+staging_is_put_away(const struct staging *s, const struct staging_hot *h)
+{
+	return staging_table_find(&s->table, h->index)->mark.nonce != 0;
+}
+
+static bool
+is_lent(const struct staging *s, const struct staging_hot *h)
+{
+	return s->loan.out && s->loan.index == h->index;
+}
+
+bool
+staging_has_put_away(const struct staging *s, uint64_t n, uint64_t from, uint64_t to)
+{
+	for (unsigned i = s->n_hot; n > 0 && i-- > 0;) {
+		const struct staging_hot *h = &s->hot[i];
+
+		if (is_lent(s, h))
+			continue;
+		if ((h->index >= from && h->index < to) || !staging_is_put_away(s, h))
+			return false;
+		n--;
+	}
+	return n == 0;
+}
+
+/* The hot chunk that was not used for the longest time, of those that can be let go; NULL. */
+static struct staging_hot *
+last_used(struct staging *s)
+{
+	struct staging_hot *last = s->hot + s->n_hot;
+
+	while (last > s->hot)
+		if (!is_lent(s, --last))
+			return last;
+	return NULL;
+}
+
 /* A block: a new one, or that of the chunk which was not used for the longest time. */
 static int
 take_block(struct staging *s, uint8_t **out, struct err *e)
 {
-	const struct staging_hot *last;
+	struct staging_hot *last;
 	int r = 0;
 
 	*out = new_block(s);
-	if (*out != NULL)
+	s->full = *out == NULL;
+	if (!s->full)
 		return 0;
-	if (s->n_hot == 0)
+	last = last_used(s);
+	if (last == NULL)
 		return err_set(e, ENOMEM, "out of memory");
-	last = &s->hot[s->n_hot - 1];
-	if (staging_table_find(&s->table, last->index)->mark.nonce == 0)
+	if (!staging_is_put_away(s, last))
 		r = seal_away(s, last, e);
 	if (r < 0)
 		return r;
 	*out = last->p;
 	s->n_hot--;
+	memmove(last, last + 1, (size_t)(s->hot + s->n_hot - last) * sizeof(*last));
 	return 0;
 }
 
@@ -198,6 +265,7 @@ staging_cool(struct staging *s, uint64_t index)
 {
 	unsigned kept = 0;
 
+	assert(!s->loan.out);
 	for (unsigned i = 0; i < s->n_hot; i++)
 		if (s->hot[i].index < index)
 			s->hot[kept++] = s->hot[i];
@@ -278,6 +346,7 @@ staging_warm_to_change(struct staging *s, struct staging_part over, uint8_t **ou
 {
 	int r = staging_warm(s, over, out, e);
 
+	assert(!s->loan.out || s->loan.index != over.index);
 	if (r == 0)
 		staging_forget(s, staging_table_find(&s->table, over.index));
 	return r;

@@ -6,9 +6,9 @@
  * plain bytes: a chunk that finds no room stays hot as it is.
  *
  * Charged to the budget: sealed chunks, and hot ones beyond STAGING_HOT_MIN.  What a staging cannot
- * do without (STAGING_OWN: those, one block into which the next chunk is sealed, and a write that
- * waits) is charged as long as that does not fail; it counts like sealed chunks, of which fewer
- * are kept in memory then.
+ * do without (STAGING_OWN: those, two blocks into which the next chunks are sealed, and a write
+ * that waits) is charged as long as that does not fail; it counts like sealed chunks, of which
+ * fewer are kept in memory then.
  */
 #ifndef FS_STAGINGCHUNK_H
 #define FS_STAGINGCHUNK_H
@@ -32,11 +32,22 @@ struct staging_area {
 	_Atomic uint64_t serial; /* the last staging's */
 };
 
-enum { STAGING_OWN = (STAGING_HOT_MIN + 1) * STAGING_CHUNK + (1 << 20) };
+enum { STAGING_OWN = (STAGING_HOT_MIN + 2) * STAGING_CHUNK + (1 << 20) };
 
 struct staging_hot {
 	uint64_t index;
 	uint8_t *p; /* STAGING_CHUNK bytes, wiped when given up */
+};
+
+/* Of staging_lend.  While it is out the borrower has what stands behind `out`. */
+struct staging_loan {
+	uint64_t index;
+	bool out;
+	const uint8_t *p;
+	uint8_t *sealed; /* NULL, or a block: the chunk is to be put away ... */
+	bool in_memory;	 /* ... in memory: the block is charged; else in the file */
+	struct chunkseal_mark mark;
+	struct chunkseal *sealer; /* the borrower's own */
 };
 
 struct staging {
@@ -48,10 +59,12 @@ struct staging {
 	uint64_t base_end;			 /* bytes of the base that still count; <= size */
 	struct staging_hot hot[STAGING_HOT_MAX]; /* the last used one first */
 	unsigned n_hot;
+	bool full;	/* there was no memory for one more hot chunk */
 	bool own;	/* STAGING_OWN is charged */
 	uint8_t *spare; /* NULL, or a block for what is sealed next; holds nothing plain */
 	struct staging_table table;
 	struct staging_file file;
+	struct staging_loan loan;
 };
 
 /* A stretch of one chunk. */
@@ -80,6 +93,18 @@ staging_part_is_whole(struct staging_part p)
 {
 	return staging_part_len(p) == STAGING_CHUNK;
 }
+
+/* Takes memory for n bytes of sealed chunks, or gives it back. */
+bool staging_take_sealed(struct staging *s, uint64_t n);
+void staging_give_sealed(struct staging *s, uint64_t n);
+/* A block for a sealed chunk, NULL when there is no memory; and what becomes of it. */
+uint8_t *staging_spare_take(struct staging *s);
+void staging_spare_give(struct staging *s, uint8_t *p); /* NULL is fine */
+struct chunkseal_place staging_place(const struct staging *s, uint64_t index);
+/* Whether the hot chunk would be let go of without being sealed first. */
+bool staging_is_put_away(const struct staging *s, const struct staging_hot *h);
+/* Whether the blocks for n more hot chunks are had from such ones, all outside of [from, to). */
+bool staging_has_put_away(const struct staging *s, uint64_t n, uint64_t from, uint64_t to);
 
 /* The hot chunk of that number, NULL when it is not. */
 const struct staging_hot *staging_find_hot(const struct staging *s, uint64_t index);

@@ -61,11 +61,17 @@ open_file(struct staging_file *f, const char *dir, struct err *e)
 }
 
 int
+staging_file_need(struct staging_file *f, const char *dir, struct err *e)
+{
+	return f->fd < 0 ? open_file(f, dir, e) : 0;
+}
+
+int
 staging_file_write(struct staging_file *f, const char *dir, uint64_t slot, const uint8_t *p,
 		   struct err *e)
 {
 	const off_t at = (off_t)(slot * STAGING_CHUNK);
-	int r = f->fd < 0 ? open_file(f, dir, e) : 0;
+	int r = staging_file_need(f, dir, e);
 
 	for (size_t done = 0; r == 0 && done < STAGING_CHUNK;) {
 		const ssize_t n = pwrite(f->fd, p + done, STAGING_CHUNK - done, at + (off_t)done);

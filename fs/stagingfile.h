@@ -17,6 +17,8 @@ struct staging_file {
 
 /* Slots of STAGING_CHUNK bytes, numbered like the chunks.  -ENOSPC (event "local.space"); -EIO
  * (event "local.staging"). */
+/* Makes the file, unless there is one.  As staging_file_write. */
+int staging_file_need(struct staging_file *f, const char *dir, struct err *e) MUST_CHECK;
 int staging_file_write(struct staging_file *f, const char *dir, uint64_t slot, const uint8_t *p,
 		       struct err *e) MUST_CHECK;
 int staging_file_read(const struct staging_file *f, uint64_t slot, uint8_t *p,

@@ -22,10 +22,15 @@ enum view_place {
 	VIEW_PLACE_LOCAL   /* it stays in the staging area until it is renamed to another place */
 };
 
-/* Where plain bytes come from: fills out with exactly n bytes of the file from off on. */
+/*
+ * Where plain bytes come from.  read fills out with exactly n bytes of the file from off on.  lend,
+ * where there is one, gives them out where they lie, until give_back; NULL: they have to be read.
+ */
 struct view_plain {
 	int (*read)(void *arg, uint64_t off, void *out, size_t n, struct err *e);
 	void *arg;
+	const uint8_t *(*lend)(void *arg, uint64_t off, size_t n); /* NULL: nothing is lent */
+	void (*give_back)(void *arg);
 };
 
 /* A sealing; a view's begins with one. */

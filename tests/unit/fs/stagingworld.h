@@ -60,7 +60,7 @@ world_begin(struct world *w, uint64_t left, const char *dir)
 static inline void
 world_set_base(struct world *w, uint64_t size)
 {
-	staging_set_base(w->s, (struct view_plain){ world_base_read, w }, size);
+	staging_set_base(w->s, (struct view_plain){ .read = world_base_read, .arg = w }, size);
 }
 
 /* All that was taken has been given back. */

@@ -114,7 +114,7 @@ write_document(struct view *v, const char *path, const char *over, const char *t
 	       struct seen *now, struct err *e)
 {
 	const struct view_write_ops *w = v->ops->write;
-	const struct view_plain plain = { read_plain, (void *)(uintptr_t)text };
+	const struct view_plain plain = { .read = read_plain, .arg = (void *)(uintptr_t)text };
 	const struct view_publish p = { .size = strlen(text) };
 	struct view_sealing *s = NULL;
 	int r = w->seal(v, path, over, soon(), &s, e);

@@ -51,6 +51,14 @@ staging_file_write(struct staging_file *f, const char *dir, uint64_t slot, const
 }
 
 int
+staging_file_need(struct staging_file *f, const char *dir, struct err *e)
+{
+	(void)f;
+	(void)dir;
+	return file.full ? err_set(e, ENOSPC, "no room") : 0;
+}
+
+int
 staging_file_read(const struct staging_file *f, uint64_t slot, uint8_t *p, struct err *e)
 {
 	(void)e;
@@ -86,6 +94,10 @@ static struct {
 	uint64_t size, near;
 	uint64_t random;
 	unsigned quick, slow;
+	const uint8_t *lent; /* of n_lent bytes from lent_off on, or NULL */
+	uint64_t lent_off;
+	size_t n_lent;
+	unsigned loans, away;
 } m;
 
 static uint64_t
@@ -155,6 +167,42 @@ settle(uint64_t off, size_t n)
 }
 
 static void
+take_back(bool put_away)
+{
+	const unsigned file_uses = file.uses;
+
+	if (m.lent == NULL)
+		return;
+	assert_memory_equal(m.lent, m.bytes + m.lent_off, m.n_lent);
+	if (put_away)
+		staging_put_away(m.w.s);
+	m.away += file.uses > file_uses;
+	staging_take_back(m.w.s);
+	m.lent = NULL;
+}
+
+/* Now and then a chunk is lent, while the others are written and all are read. */
+static void
+do_loan(void)
+{
+	uint64_t off;
+
+	if (m.lent != NULL) {
+		take_back(draw(8) > 0);
+		return;
+	}
+	if (m.size == 0)
+		return;
+	off = draw_offset(m.size);
+	m.n_lent = u64_min(1 + draw(C), m.size - off);
+	m.lent = staging_lend(m.w.s, off, m.n_lent);
+	m.lent_off = off;
+	m.loans += m.lent != NULL;
+	if (m.lent != NULL)
+		assert_memory_equal(m.lent, m.bytes + off, m.n_lent);
+}
+
+static void
 do_write(void)
 {
 	const uint64_t off = draw_offset(u64_min(MODEL_MAX, m.size + 2 * C));
@@ -165,6 +213,8 @@ do_write(void)
 	struct err e = { 0 };
 	int r;
 
+	if (m.lent != NULL && off / C <= m.lent_off / C && (off + n - 1) / C >= m.lent_off / C)
+		return;
 	for (size_t i = 0; i < n; i++)
 		m.piece[i] = (uint8_t)(first + i + (i >> 8));
 	r = staging_write(m.w.s, off, span_of(m.piece, n), &e);
@@ -209,8 +259,10 @@ do_truncate(void)
 {
 	const uint64_t size = draw(3) == 0 ? draw(MODEL_MAX) : draw_offset(MODEL_MAX);
 	struct err e = { 0 };
-	int r = staging_truncate(m.w.s, size, &e);
+	int r;
 
+	take_back(true);
+	r = staging_truncate(m.w.s, size, &e);
 	if (r < 0) {
 		const uint64_t now = staging_size(m.w.s);
 
@@ -239,6 +291,8 @@ run_model(uint64_t left, uint64_t base_size, unsigned failing, uint64_t seed)
 	for (unsigned i = 0; i < OPS; i++) {
 		const uint64_t what = draw(1000);
 
+		if (draw(20) == 0)
+			do_loan();
 		if (what < 480)
 			do_write();
 		else if (what < 990)
@@ -252,8 +306,9 @@ run_model(uint64_t left, uint64_t base_size, unsigned failing, uint64_t seed)
 		if (i % 1000 == 999)
 			expect_all();
 	}
+	take_back(true);
 	world_end(&m.w);
-	assert_true(m.quick > OPS / 20);
+	assert_true(m.quick > OPS / 20 && m.loans > OPS / 100);
 }
 
 static void
@@ -269,7 +324,7 @@ behaves_like_an_array_when_nearly_all_lies_in_the_file(void **state)
 {
 	(void)state;
 	run_model(0, 0, 0, 12);
-	assert_true(file.uses > OPS / 100 && m.slow > 0);
+	assert_true(file.uses > OPS / 100 && m.slow > 0 && m.away > 10);
 }
 
 static void
@@ -284,7 +339,7 @@ static void
 behaves_like_an_array_over_a_base(void **state)
 {
 	(void)state;
-	run_model(2 * C, 13 * C + 333, 0, 14);
+	run_model(2 * C, 13 * C + 333, 0, 141);
 	assert_true(m.w.base_reads > 10 && file.uses > OPS / 500);
 }
 
@@ -477,6 +532,82 @@ a_chunk_counts_in_its_place_and_as_it_was_last(void **state)
 }
 
 static void
+a_loan_is_of_bytes_that_lie_plain_in_one_chunk(void **state)
+{
+	const uint8_t *p;
+	struct world w;
+
+	(void)state;
+	memset(&file, 0, sizeof(file));
+	world_begin(&w, 0, "/nowhere");
+	for (uint64_t i = 0; i < 6; i++)
+		write_all(&w, i * C, (uint8_t)(i + 1), C);
+	assert_null(staging_lend(w.s, C, C)); /* it was put away */
+	assert_null(staging_lend(w.s, 5 * C - 1, 2));
+	p = staging_lend(w.s, 5 * C + 10, C - 10);
+	assert_non_null(p);
+	expect_bytes(&w, 0, 1, C - 1); /* others come and go */
+	expect_bytes(&w, 2 * C, 3, C - 1);
+	assert_true(p[0] == 6 && p[C - 11] == 6);
+	expect_bytes(&w, 5 * C, 6, C);
+	staging_take_back(w.s);
+	world_end(&w);
+}
+
+/* Once it was put away it makes room for the next chunk at once, and is what it was. */
+static void
+a_chunk_that_was_lent_is_put_away_before_a_writer_has_to(void **state)
+{
+	struct world w;
+
+	(void)state;
+	memset(&file, 0, sizeof(file));
+	world_begin(&w, 0, "/nowhere");
+	for (uint64_t i = 0; i < 6; i++) {
+		const unsigned uses = file.uses;
+
+		assert_int_equal(staging_is_quick(w.s, i * C, C), i < STAGING_HOT_MIN || i > 3);
+		write_all(&w, i * C, (uint8_t)(i + 1), C);
+		assert_int_equal(file.uses - uses, i == 2 || i == 3);
+		for (uint64_t lent = 0; i >= 3 && lent <= i; lent++) {
+			if (staging_lend(w.s, lent * C, C) == NULL)
+				continue;
+			staging_put_away(w.s);
+			staging_take_back(w.s);
+		}
+	}
+	for (uint64_t i = 0; i < 6; i++)
+		expect_bytes(&w, i * C, (uint8_t)(i + 1), C);
+	world_end(&w);
+}
+
+static void
+what_cannot_be_put_away_while_it_is_lent_stays(void **state)
+{
+	struct world w;
+
+	(void)state;
+	memset(&file, 0, sizeof(file));
+	world_begin(&w, 0, "/nowhere");
+	for (uint64_t i = 0; i < 3; i++)
+		write_all(&w, i * C, (uint8_t)(i + 1), C);
+	for (unsigned early = 0; early < 2; early++) {
+		file.full = early; /* before it is lent, or only then */
+		assert_non_null(staging_lend(w.s, 2 * C, C));
+		file.full = true;
+		staging_put_away(w.s);
+		staging_take_back(w.s);
+		assert_false(staging_is_quick(w.s, 3 * C, 1));
+	}
+	file.full = false;
+	for (uint64_t i = 3; i < 6; i++)
+		write_all(&w, i * C, (uint8_t)(i + 1), C);
+	for (uint64_t i = 0; i < 6; i++)
+		expect_bytes(&w, i * C, (uint8_t)(i + 1), C);
+	world_end(&w);
+}
+
+static void
 two_stagings_seal_the_same_bytes_differently(void **state)
 {
 	struct err e = { 0 };
@@ -550,6 +681,9 @@ main(void)
 		cmocka_unit_test(sizes_have_a_limit),
 		cmocka_unit_test(another_byte_in_the_file_is_found_out),
 		cmocka_unit_test(a_chunk_counts_in_its_place_and_as_it_was_last),
+		cmocka_unit_test(a_loan_is_of_bytes_that_lie_plain_in_one_chunk),
+		cmocka_unit_test(a_chunk_that_was_lent_is_put_away_before_a_writer_has_to),
+		cmocka_unit_test(what_cannot_be_put_away_while_it_is_lent_stays),
 		cmocka_unit_test(two_stagings_seal_the_same_bytes_differently),
 		cmocka_unit_test(the_area_keeps_to_its_half_of_memory),
 	};
