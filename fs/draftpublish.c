@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "fs/draftproc.h"
+#include "fs/caller.h"
 
 enum { MIB_SHIFT = 20 };
 
@@ -377,17 +377,17 @@ open_elsewhere(struct draft *d, pid_t group)
 	struct node_attr a;
 
 	if (mount == 0) {
-		mount = draftproc_mount(s->cfg.mountpoint);
+		mount = caller_mount(s->cfg.mountpoint);
 		atomic_store(&s->mount, mount);
 	}
 	node_attr(d->node, &a);
-	return !has_namesake(d, a.ino) && draftproc_writes(group, mount, a.ino);
+	return !has_namesake(d, a.ino) && caller_writes(group, mount, a.ino);
 }
 
 int
 draft_flush(struct draft *d, pid_t opener, pid_t thread, struct err *e)
 {
-	struct draft_flush f = { .opener = opener, .group = draftproc_group(thread) };
+	struct draft_flush f = { .opener = opener, .group = caller_group(thread) };
 	bool wanted;
 	int r;
 
@@ -400,7 +400,7 @@ draft_flush(struct draft *d, pid_t opener, pid_t thread, struct err *e)
 	if (!draft_flush_publishes(&f))
 		return 0;
 	r = draft_publish(d, e);
-	if (r < 0 && r != -ECANCELED && draftproc_ending(thread))
+	if (r < 0 && r != -ECANCELED && caller_ending(thread))
 		tell_late(d, e);
 	return r;
 }

@@ -20,7 +20,7 @@ struct fs {
 	struct tree *tree;
 	struct drafts *drafts; /* NULL: the mount only reads */
 	struct engine *engine;
-	struct pool *answerers; /* interrupts */
+	struct park_watch *watch;
 	struct push *push;	/* verified regions to the page cache, entries to forget */
 	double attr_timeout_s, negative_timeout_s;
 	pthread_mutex_t mu;
@@ -71,7 +71,6 @@ struct op {
 	bool has_room;	     /* that is fs->room's */
 	int to_set;	     /* FUSE_SET_ATTR_* */
 	int64_t mtime_ns;
-	pid_t thread; /* who asks, as the kernel names it */
 };
 
 /*

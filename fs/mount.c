@@ -22,7 +22,6 @@ enum {
 	MAX_BACKGROUND =
 		1024, /* with the default of 12, a dozen stuck readers block every other read */
 	FUSE_THREADS = 4,
-	ANSWERERS = 2,
 	READ_AHEAD_KB = 2048
 };
 
@@ -83,7 +82,7 @@ on_init(void *userdata, struct fuse_conn_info *conn)
 	conn->congestion_threshold = MAX_BACKGROUND * 3 / 4;
 	conn->max_readahead = READ_AHEAD_KB << 10;
 	conn->time_gran = 1;
-	pool_submit(m->fs.answerers, &m->tune);
+	engine_submit(m->fs.engine, LANE_META, &m->tune);
 	if (m->fs.cfg.ready != NULL)
 		m->fs.cfg.ready(m->fs.cfg.ready_arg);
 }
@@ -232,7 +231,7 @@ prepare(struct mount *m, struct err *e)
 	if (r == 0)
 		r = push_new(m->fs.tree, &m->fs.push, e);
 	if (r == 0)
-		r = pool_new("answer", ANSWERERS, &m->fs.answerers, e);
+		r = park_watch_new(&m->fs.watch, e);
 	return r;
 }
 
@@ -337,8 +336,8 @@ wind_down(struct mount *m, bool unmounted)
 	if (m->fs.cfg.stop != NULL)
 		m->fs.cfg.stop(m->fs.cfg.stop_arg);
 	engine_drain(m->fs.engine);
-	pool_free(m->fs.answerers);
-	m->fs.answerers = NULL;
+	park_watch_free(m->fs.watch);
+	m->fs.watch = NULL;
 	push_stop(m->fs.push);
 	if (m->mounted)
 		fuse_session_unmount(m->fs.session);
@@ -394,7 +393,7 @@ mount_close(struct mount *m)
 	if (m->mounted)
 		fuse_session_unmount(m->fs.session);
 	push_free(m->fs.push);
-	pool_free(m->fs.answerers);
+	park_watch_free(m->fs.watch);
 	if (m->fs.session != NULL)
 		fuse_session_destroy(m->fs.session);
 	drafts_free(m->fs.drafts);

@@ -127,7 +127,7 @@ op_new(struct fs *fs, fuse_req_t req, struct node *node)
 	op->node = node;
 	node_ref(node);
 	op->read.deadline = deadline_in(engine_timeout_ns(fs->engine));
-	park_init(&op->parked, req, fs->answerers, op_free);
+	park_init(&op->parked, req, fs->watch, op_free);
 	return op;
 }
 

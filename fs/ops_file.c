@@ -116,7 +116,7 @@ fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (op == NULL)
 		return;
 	op->fi = *fi;
-	op->thread = fuse_req_ctx(req)->pid;
+	op->parked.changes = fs_opens_to_write(fi->flags);
 	op_submit(op, LANE_OPEN, run_open);
 }
 

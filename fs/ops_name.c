@@ -26,7 +26,7 @@ op_on_name(fuse_req_t req, fuse_ino_t parent, const char *name)
 	op = op_new(fs_of(req), req, dir);
 	if (op == NULL)
 		return NULL;
-	op->thread = fuse_req_ctx(req)->pid;
+	op->parked.changes = true;
 	op->name = strdup(name);
 	if (op->name == NULL) {
 		const struct err e = { .no = ENOMEM };

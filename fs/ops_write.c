@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/timetext.h"
-#include "fs/draftproc.h"
+#include "fs/caller.h"
 #include "fs/fs.h"
 #include "fs/viewwrite.h"
 
@@ -28,7 +28,7 @@ new_handle(struct op *op, struct draft *d, bool writes, struct err *e)
 	if (writes)
 		r = draft_add_writer(d, e);
 	if (r == 0 && writes) {
-		op->handle->opener = draftproc_group(op->thread);
+		op->handle->opener = caller_group(op->parked.thread);
 		op->handle->writes = true;
 	}
 	op->fi.fh = (uint64_t)(uintptr_t)op->handle;
@@ -211,6 +211,7 @@ fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off
 	op = op_new(fs_of(req), req, fs_node(req, ino));
 	if (op == NULL)
 		return;
+	op->parked.changes = true;
 	op->handle = handle_of(op->fs, fi);
 	op->off = (uint64_t)off;
 	op->size = size;
@@ -256,6 +257,7 @@ fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t length,
 	op = op_new(fs_of(req), req, fs_node(req, ino));
 	if (op == NULL)
 		return;
+	op->parked.changes = true;
 	op->handle = handle_of(op->fs, fi);
 	op->off = (uint64_t)off;
 	op->size = (size_t)length;
@@ -269,7 +271,7 @@ run_flush(struct pool_job *job)
 {
 	struct op *op = op_of(job);
 	struct err e = { 0 };
-	int r = draft_flush(op->handle->draft, op->handle->opener, op->thread, &e);
+	int r = draft_flush(op->handle->draft, op->handle->opener, op->parked.thread, &e);
 
 	op_answer(op, "publish", r, &e);
 }
@@ -287,8 +289,8 @@ fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	op = op_new(fs_of(req), req, fs_node(req, ino));
 	if (op == NULL)
 		return;
+	op->parked.changes = true;
 	op->handle = handle_of(op->fs, fi);
-	op->thread = fuse_req_ctx(req)->pid;
 	op_submit(op, LANE_PUBLISH, run_flush);
 }
 
@@ -317,6 +319,7 @@ fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi
 	op = op_new(fs_of(req), req, fs_node(req, ino));
 	if (op == NULL)
 		return;
+	op->parked.changes = true;
 	op->handle = handle_of(op->fs, fi);
 	op_submit(op, LANE_PUBLISH, run_fsync);
 }
@@ -423,6 +426,7 @@ fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct
 	op = op_new(fs_of(req), req, n);
 	if (op == NULL)
 		return;
+	op->parked.changes = true;
 	if (fi != NULL)
 		op->handle = handle_of(op->fs, fi);
 	op->to_set = to_set;

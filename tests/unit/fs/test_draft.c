@@ -17,7 +17,6 @@
 #include <cmocka.h>
 
 #include "fs/draft.h"
-#include "fs/draftproc.h"
 #include "tests/unit/fs/fakewriteview.h"
 
 enum { KIB = 1 << 10, MIB = 1 << 20 };
@@ -704,60 +703,6 @@ flush_rules(void **state)
 		assert_int_equal(draft_flush_publishes(&rules[i].f), rules[i].publishes);
 }
 
-static void *
-group_of_thread(void *arg)
-{
-	*(pid_t *)arg = draftproc_group((pid_t)syscall(SYS_gettid));
-	return NULL;
-}
-
-static void
-a_thread_belongs_to_its_process(void **state)
-{
-	pthread_t t;
-	pid_t group;
-
-	(void)state;
-	assert_int_equal(pthread_create(&t, NULL, group_of_thread, &group), 0);
-	(void)pthread_join(t, NULL);
-	assert_int_equal(group, getpid());
-	assert_int_equal(draftproc_group(0), 0);
-	assert_int_equal(draftproc_group(-1), 0);
-	assert_int_equal(draftproc_group(0x7fffffff), 0);
-	assert_false(draftproc_ending(getpid()));
-	assert_false(draftproc_ending(0));
-}
-
-static void
-a_descriptor_that_writes_is_seen(void **state)
-{
-	char path[] = "/tmp/azc-draft-XXXXXX";
-	int a = mkstemp(path), b, reader;
-	uint64_t mount;
-	struct stat st;
-
-	(void)state;
-	assert_true(a >= 0);
-	mount = draftproc_mount(path);
-	assert_true(mount != 0);
-	assert_int_equal(fstat(a, &st), 0);
-	b = dup(a);
-	reader = open(path, O_RDONLY);
-	assert_true(b >= 0 && reader >= 0);
-	assert_true(draftproc_writes(getpid(), mount, st.st_ino));
-	assert_false(draftproc_writes(getpid(), mount, st.st_ino + 1));
-	assert_false(draftproc_writes(getpid(), mount + 1, st.st_ino));
-	assert_false(draftproc_writes(getpid(), 0, st.st_ino));
-	(void)close(a);
-	assert_true(draftproc_writes(getpid(), mount, st.st_ino));
-	(void)close(b);
-	assert_false(draftproc_writes(getpid(), mount, st.st_ino)); /* the reader does not count */
-	(void)close(reader);
-	(void)unlink(path);
-	assert_false(draftproc_writes(0, mount, st.st_ino));
-	assert_false(draftproc_writes(0x7fffffff, mount, st.st_ino));
-}
-
 static void
 a_childs_close_does_not_publish_and_the_openers_does(void **state)
 {
@@ -1420,8 +1365,6 @@ main(void)
 		TEST(a_write_that_failed_is_not_published_until_it_is_done_again),
 		TEST(a_file_that_may_not_be_replaced_is_not_opened),
 		TEST(flush_rules),
-		TEST(a_thread_belongs_to_its_process),
-		TEST(a_descriptor_that_writes_is_seen),
 		TEST(a_childs_close_does_not_publish_and_the_openers_does),
 		TEST(the_last_writer_publishes_not_the_last_handle),
 		TEST(two_writers_have_one_draft),

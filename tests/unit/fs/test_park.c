@@ -12,13 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "fs/park.h"
 
 struct fuse_req {
+	struct fuse_ctx ctx; /* .pid 0: unknown, as when it is of another PID namespace */
 	pthread_mutex_t lock;
 	fuse_interrupt_func_t func;
 	void *data;
@@ -36,6 +40,12 @@ fuse_req_interrupt_func(fuse_req_t req, fuse_interrupt_func_t func, void *data)
 	if (req->interrupted && func != NULL)
 		func(req, data);
 	mutex_unlock(&req->lock);
+}
+
+const struct fuse_ctx *
+fuse_req_ctx(fuse_req_t req)
+{
+	return &req->ctx;
 }
 
 int
@@ -62,7 +72,7 @@ struct request {
 	atomic_uint freed;
 };
 
-static struct pool *answerers;
+static struct park_watch *watch;
 
 static void
 count_free(struct parked *p)
@@ -91,7 +101,7 @@ set_up(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	return pool_new("answer", 2, &answerers, &e);
+	return park_watch_new(&watch, &e);
 }
 
 static void
@@ -109,11 +119,11 @@ work_answers_when_nobody_interrupts(void **state)
 
 	(void)state;
 	init(&r);
-	park_init(&r.parked, &r.req, answerers, count_free);
+	park_init(&r.parked, &r.req, watch, count_free);
 	park(&r.parked);
 	finish(&r);
 	interrupt(&r.req); /* too late: nobody listens */
-	pool_free(answerers);
+	park_watch_free(watch);
 	expect(&r, 0);
 }
 
@@ -124,11 +134,11 @@ an_interrupt_answers_and_the_work_does_not(void **state)
 
 	(void)state;
 	init(&r);
-	park_init(&r.parked, &r.req, answerers, count_free);
+	park_init(&r.parked, &r.req, watch, count_free);
 	park(&r.parked);
 	interrupt(&r.req);
 	interrupt(&r.req); /* once more changes nothing */
-	pool_free(answerers);
+	park_watch_free(watch);
 	assert_int_equal(atomic_load(&r.freed), 0); /* the work still needs it */
 	finish(&r);
 	expect(&r, EINTR);
@@ -142,15 +152,74 @@ an_interrupt_is_heard_from_park_on_and_not_before(void **state)
 
 	(void)state;
 	init(&r);
-	park_init(&r.parked, &r.req, answerers, count_free);
+	park_init(&r.parked, &r.req, watch, count_free);
 	interrupt(&r.req);
 	assert_int_equal(atomic_load(&r.req.answers), 0);
 	park(&r.parked);
-	pool_free(answerers);
+	park_watch_free(watch);
 	assert_int_equal(atomic_load(&r.req.answers), 1);
 	finish(&r);
 	expect(&r, EINTR);
 }
+
+/* ---- of whom it is known that he lives ---- */
+
+static _Atomic int64_t passed_ns;
+
+static int64_t
+moved_now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec + atomic_load(&passed_ns);
+}
+
+static const struct clock_ops moved = { .now_ns = moved_now };
+
+static void
+look_a_few_times(void)
+{
+	(void)nanosleep(&(struct timespec){ .tv_nsec = 100 * NS_PER_MS }, NULL);
+}
+
+static void
+who_lives_is_not_disturbed_by_a_signal(void **state)
+{
+	struct request asks, changes;
+
+	(void)state;
+	atomic_store(&passed_ns, 0);
+	clock_replace(&moved);
+	init(&asks);
+	init(&changes);
+	asks.req.ctx.pid = changes.req.ctx.pid = getpid();
+	park_init(&asks.parked, &asks.req, watch, count_free);
+	park_init(&changes.parked, &changes.req, watch, count_free);
+	changes.parked.changes = true;
+	park(&asks.parked);
+	park(&changes.parked);
+	interrupt(&asks.req);
+	interrupt(&changes.req);
+	atomic_store(&passed_ns, PARK_PATIENCE_NS - NS_PER_S);
+	look_a_few_times();
+	assert_int_equal(atomic_load(&asks.req.answers), 0);
+	assert_int_equal(atomic_load(&changes.req.answers), 0);
+	atomic_store(&passed_ns, PARK_PATIENCE_NS);
+	look_a_few_times();
+	assert_int_equal(atomic_load(&asks.req.answers), 1); /* it is stuck */
+	assert_int_equal(atomic_load(&changes.req.answers), 0);
+	atomic_store(&passed_ns, 1000 * PARK_PATIENCE_NS);
+	look_a_few_times();
+	finish(&asks);
+	finish(&changes);
+	park_watch_free(watch);
+	expect(&asks, EINTR);
+	expect(&changes, 0);
+	clock_replace(NULL);
+}
+
+/* ---- many at once ---- */
 
 enum { N = 5000 };
 static struct request many[N];
@@ -184,14 +253,14 @@ work_and_interrupt_at_once_give_one_answer_and_free_once(void **state)
 	(void)state;
 	for (int i = 0; i < N; i++) {
 		init(&many[i]);
-		park_init(&many[i].parked, &many[i].req, answerers, count_free);
+		park_init(&many[i].parked, &many[i].req, watch, count_free);
 		park(&many[i].parked);
 	}
 	assert_int_equal(pthread_create(&work, NULL, finish_all, NULL), 0);
 	assert_int_equal(pthread_create(&other, NULL, interrupt_all, NULL), 0);
 	(void)pthread_join(work, NULL);
 	(void)pthread_join(other, NULL);
-	pool_free(answerers);
+	park_watch_free(watch);
 	for (int i = 0; i < N; i++) {
 		eintr += atomic_load(&many[i].req.last) == EINTR;
 		expect(&many[i], atomic_load(&many[i].req.last));
@@ -205,8 +274,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(work_answers_when_nobody_interrupts, set_up),
 		cmocka_unit_test_setup(an_interrupt_answers_and_the_work_does_not, set_up),
-		cmocka_unit_test_setup(an_interrupt_is_heard_from_park_on_and_not_before,
-				       set_up),
+		cmocka_unit_test_setup(an_interrupt_is_heard_from_park_on_and_not_before, set_up),
+		cmocka_unit_test_setup(who_lives_is_not_disturbed_by_a_signal, set_up),
 		cmocka_unit_test_setup(work_and_interrupt_at_once_give_one_answer_and_free_once,
 				       set_up),
 	};

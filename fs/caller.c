@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions to /proc: see draftproc.h. */
-#include "fs/draftproc.h"
+/* Questions to /proc: see caller.h. */
+#include "fs/caller.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,17 +38,46 @@ digits_of(const char *file, const char *name, char text[TEXT_MAX])
 	return at != NULL ? at + strlen(name) : NULL;
 }
 
-pid_t
-draftproc_group(pid_t thread)
+/* The same, of a line of a thread's status. */
+static const char *
+status_of(pid_t thread, const char *name, char text[TEXT_MAX])
 {
-	char file[64], text[TEXT_MAX];
-	const char *at;
-	uint64_t group;
+	char file[64];
 
 	if (thread <= 0)
-		return 0;
+		return NULL;
 	(void)snprintf(file, sizeof(file), "/proc/%ld/status", (long)thread);
-	at = digits_of(file, "\nTgid:\t", text);
+	return digits_of(file, name, text);
+}
+
+bool
+caller_known(pid_t thread)
+{
+	char text[TEXT_MAX];
+
+	return status_of(thread, "\nSigPnd:\t", text) != NULL;
+}
+
+/*
+ * A signal that nothing handles kills each thread of the process by a SIGKILL of its own, of which
+ * it dies once the kernel lets it.
+ */
+bool
+caller_killed(pid_t thread)
+{
+	char text[TEXT_MAX];
+	const char *at = status_of(thread, "\nSigPnd:\t", text);
+
+	return at != NULL && (strtoull(at, NULL, 16) & (UINT64_C(1) << (SIGKILL - 1))) != 0;
+}
+
+pid_t
+caller_group(pid_t thread)
+{
+	char text[TEXT_MAX];
+	const char *at = status_of(thread, "\nTgid:\t", text);
+	uint64_t group;
+
 	if (at == NULL)
 		return 0;
 	return u64_parse(at, strspn(at, "0123456789"), &group) && group <= INT_MAX ? (pid_t)group
@@ -55,7 +86,7 @@ draftproc_group(pid_t thread)
 
 /* "PID (name) S ppid pgrp session tty tpgid flags": the name may hold anything, ")" too. */
 bool
-draftproc_ending(pid_t thread)
+caller_ending(pid_t thread)
 {
 	char file[64], text[TEXT_MAX];
 	const char *at;
@@ -74,7 +105,7 @@ draftproc_ending(pid_t thread)
 }
 
 uint64_t
-draftproc_mount(const char *mountpoint)
+caller_mount(const char *mountpoint)
 {
 	struct statx sx;
 
@@ -115,7 +146,7 @@ writes_file(pid_t group, const char *number, uint64_t mount, uint64_t ino)
 }
 
 bool
-draftproc_writes(pid_t group, uint64_t mount, uint64_t ino)
+caller_writes(pid_t group, uint64_t mount, uint64_t ino)
 {
 	const struct dirent *entry;
 	bool found = false;
