@@ -92,7 +92,7 @@ static void
 tame_malloc(void)
 {
 	(void)mallopt(M_ARENA_MAX, 4);
-	(void)mallopt(M_MMAP_THRESHOLD, 512 << 10);
+	(void)mallopt(M_MMAP_THRESHOLD, 256 << 10);
 	(void)mallopt(M_TRIM_THRESHOLD, 2 << 20);
 }
 

@@ -260,6 +260,7 @@ const struct view_write_ops docview_write_ops = {
 	.remove = remove_document,
 	.rename = no_rename,
 	.set_mtime = keep_mtime,
+	.respells = true,
 	.make_dir = make_dir,
 	.remove_dir = remove_dir,
 };

@@ -174,7 +174,8 @@ end_locked(struct draft *d)
 		d->next->link = d->link;
 	d->link = NULL;
 	(void)atomic_fetch_sub(&d->all->awaited, d->awaited);
-	tree_draft_end(d->node, v->etag != NULL && !d->dirty && !d->unlinked ? &now : NULL);
+	tree_draft_end(d->node, v->etag != NULL && !d->dirty && !d->unlinked ? &now : NULL,
+		       view_keeps_bytes(d->view));
 }
 
 void

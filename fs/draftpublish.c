@@ -203,14 +203,17 @@ draft_publish(struct draft *d, struct err *e)
 	return r;
 }
 
-/* With the turn: a writer's bytes are published when it has written them all, not before. */
+/*
+ * With the turn: a writer's bytes are published when it has written them all, not before.  What was
+ * told that it could not be published is tried again: after ESTALE the kernel itself asks twice.
+ */
 static bool
 half_written(struct draft *d)
 {
 	bool half;
 
 	mutex_lock(&d->all->mu);
-	half = d->writers > 0 && d->dirty;
+	half = d->writers > 0 && d->dirty && !d->told;
 	mutex_unlock(&d->all->mu);
 	return half;
 }

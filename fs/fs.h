@@ -21,7 +21,7 @@ struct fs {
 	struct drafts *drafts; /* NULL: the mount only reads */
 	struct engine *engine;
 	struct park_watch *watch;
-	struct push *push;	/* verified regions to the page cache, entries to forget */
+	struct push *push; /* verified regions to the page cache, entries to forget */
 	double attr_timeout_s, negative_timeout_s;
 	pthread_mutex_t mu;
 	struct handle *handles; /* guarded by mu; all that is open: RELEASE never comes for some */
@@ -108,7 +108,8 @@ void op_reply_entry(struct op *op, struct node *n);
 struct fs *fs_of(fuse_req_t req);
 struct node *fs_node(fuse_req_t req, fuse_ino_t ino);
 void fs_stat(struct fs *fs, struct node *n, struct stat *st);
-double fs_attr_timeout(struct fs *fs, struct node *n);
+/* The same, and for how many seconds that holds. */
+double fs_stat_for(struct fs *fs, struct node *n, struct stat *st);
 /* What the kernel is told of a node, which counts as one lookup. */
 void fs_entry(struct fs *fs, struct node *n, struct fuse_entry_param *out);
 /*

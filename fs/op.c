@@ -187,7 +187,8 @@ op_fail(struct op *op, const char *what, const struct err *e)
 	buf_init(&path, 64 << 10);
 	if (worth_a_line(e, what) && node_full_path(op->node, &path, &ignored) == 0)
 		log_err(LOG_LEVEL_ERROR, e, "%s '%s%s%s'", what, buf_str(&path),
-			op->name != NULL ? "/" : "", op->name != NULL ? op->name : "");
+			op->name != NULL && path.n > 1 ? "/" : "",
+			op->name != NULL ? op->name : "");
 	if (park_claim(&op->parked))
 		(void)fuse_reply_err(op->parked.req, e->no == ECANCELED ? EIO : e->no);
 	op_end(op);

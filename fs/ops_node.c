@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* FUSE callbacks on names and attributes. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,8 +16,8 @@
 enum { BLOCK_BYTES = 4096, STAT_BLOCK = 512 };
 static const int64_t MAX_TIMEOUT_NS = 600 * NS_PER_S;
 
-double
-fs_attr_timeout(struct fs *fs, struct node *n)
+static double
+attr_timeout(struct fs *fs, struct node *n)
 {
 	struct node_attr a;
 	int64_t left;
@@ -67,14 +68,26 @@ fs_stat(struct fs *fs, struct node *n, struct stat *st)
 	st->st_atim = st->st_ctim = st->st_mtim;
 }
 
+/*
+ * How long they hold comes first: a draft that is over in between has its last size then, which
+ * holds longer, and not the other way round.
+ */
+double
+fs_stat_for(struct fs *fs, struct node *n, struct stat *st)
+{
+	const double timeout = attr_timeout(fs, n);
+
+	fs_stat(fs, n, st);
+	return timeout;
+}
+
 /* ---- lookup ---- */
 
 void
 fs_entry(struct fs *fs, struct node *n, struct fuse_entry_param *out)
 {
 	*out = (struct fuse_entry_param){ .ino = tree_nodeid(fs->tree, n) };
-	fs_stat(fs, n, &out->attr);
-	out->attr_timeout = out->entry_timeout = fs_attr_timeout(fs, n);
+	out->attr_timeout = out->entry_timeout = fs_stat_for(fs, n, &out->attr);
 	/*
 	 * A rename moves the kernel's entry with the node of the old name.  An open to write would
 	 * then be ESTALE twice, and the kernel forgives one: so it asks for each name of a file,
@@ -186,9 +199,9 @@ static void
 reply_attr(struct fs *fs, fuse_req_t req, struct node *n)
 {
 	struct stat st;
+	const double timeout = fs_stat_for(fs, n, &st);
 
-	fs_stat(fs, n, &st);
-	(void)fuse_reply_attr(req, &st, fs_attr_timeout(fs, n));
+	(void)fuse_reply_attr(req, &st, timeout);
 }
 
 static void
@@ -313,18 +326,24 @@ xattrs_of_item(void *arg, const struct view_item *item, struct err *e)
 	return 0;
 }
 
-/* What is written and not yet published has none: they tell of a version in the store. */
+/* Those of the version that it was published as, if that is all of it; and how that stands. */
 static void
 xattrs_of_draft(struct drafts *drafts, struct node *n, struct xattrs *out)
 {
 	struct draft *d = draft_get(drafts, n);
 	struct err ignored = { 0 };
+	const char *state;
 
 	if (d == NULL)
 		return;
 	if (draft_published(d, (struct view_sink){ xattrs_of_item, out }, &ignored) < 0)
 		out->n = 0;
 	draft_put(d);
+	state = out->n > 0 ? "published" : drafts_is_local(drafts, n) ? "local" : "unpublished";
+	if (out->n == VIEW_XATTRS_MAX)
+		return;
+	out->x[out->n].name = "user.azcrypt.draft";
+	(void)snprintf(out->x[out->n++].value, sizeof(out->x->value), "%s", state);
 }
 
 static void

@@ -29,6 +29,7 @@ set_limits(struct staging_area *a)
 
 	a->sealed_max = data / 2;
 	a->hot_max = u64_min(data / 4, data - data / 2 - SENDING_MIN);
+	a->own_max = data - a->hot_max - SENDING_MIN;
 }
 
 int

@@ -32,7 +32,7 @@ hot_take(struct staging *s)
 	struct staging_area *a = s->area;
 
 	if (s->n_hot > 0 && !s->own)
-		s->own = take(a, &a->sealed, a->sealed_max, STAGING_OWN);
+		s->own = take(a, &a->sealed, a->own_max, STAGING_OWN);
 	return s->n_hot < STAGING_HOT_MIN || take(a, &a->hot, a->hot_max, STAGING_CHUNK);
 }
 

@@ -26,7 +26,7 @@ struct staging_area {
 	struct budget *budget;
 	char *dir;
 	struct chunkseal_key *key;
-	uint64_t sealed_max, hot_max;
+	uint64_t sealed_max, hot_max, own_max; /* of sealed: own_max without the chunks */
 	_Atomic uint64_t sealed; /* bytes of sealed chunks in memory, and STAGING_OWN */
 	_Atomic uint64_t hot;	 /* and of hot ones that are charged */
 	_Atomic uint64_t serial; /* the last staging's */

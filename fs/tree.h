@@ -161,10 +161,10 @@ bool node_is_draft(const struct node *n); /* or was one that came to nothing */
 struct draft *node_draft(struct node *n); /* NULL when it is over, or never was */
 void tree_set_attr(struct node *n, uint64_t size, int64_t mtime_ns); /* any file's */
 /*
- * The draft is over; now: what its name means from here on, NULL when that must be asked.  The node
- * becomes that version's: the pages that the kernel has of it are just these bytes.
+ * The draft is over; now: what its name means from here on, NULL when that must be asked.  When its
+ * bytes are the same the node becomes that version's: the kernel keeps its pages of it.
  */
-void tree_draft_end(struct node *n, const struct view_item *now);
+void tree_draft_end(struct node *n, const struct view_item *now, bool same_bytes);
 /* The draft gets another name; what had it loses it. */
 void tree_draft_move(struct node *n, struct node *dir, const char *name);
 

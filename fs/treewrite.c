@@ -59,14 +59,14 @@ tree_set_attr(struct node *n, uint64_t size, int64_t mtime_ns)
 }
 
 void
-tree_draft_end(struct node *n, const struct view_item *now)
+tree_draft_end(struct node *n, const struct view_item *now, bool same_bytes)
 {
 	struct tree *t = n->t;
 	struct node *fresh = NULL;
 
 	mutex_lock(&t->mu);
 	n->draft = NULL;
-	if (n->linked && now != NULL && node_become_locked(n, now, learnt_now(t))) {
+	if (n->linked && now != NULL && same_bytes && node_become_locked(n, now, learnt_now(t))) {
 		node_keep_locked(n);
 	} else if (n->linked) {
 		node_unlink_locked(n);

@@ -11,6 +11,12 @@ view_writes(const struct view *v)
 	return v != NULL && v->ops->write != NULL;
 }
 
+bool
+view_keeps_bytes(const struct view *v)
+{
+	return !v->ops->write->respells;
+}
+
 /* A function that failed says so twice, and alike. */
 static int
 checked(int r, const struct err *e)

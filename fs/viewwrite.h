@@ -69,9 +69,13 @@ struct view_write_ops {
 			 struct deadline d, struct err *e);
 	int (*make_dir)(struct view *v, const char *path, struct deadline d, struct err *e);
 	int (*remove_dir)(struct view *v, const char *path, struct deadline d, struct err *e);
+	/* A version is shown in other bytes than it was written in: the service adds to it. */
+	bool respells;
 };
 
 bool view_writes(const struct view *v);
+/* Whether what was written is, byte for byte, what its version shows. */
+bool view_keeps_bytes(const struct view *v);
 
 /* Pure: asks nobody.  -EROFS: this view, or this part of it, only reads; -EINVAL, -EILSEQ,
  * -ENAMETOOLONG: no file can have that name. */

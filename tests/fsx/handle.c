@@ -12,6 +12,7 @@ enum { IDLE_TRIES = 15000 };
 
 /* Files that are published have it, drafts have not. */
 static const char version_attribute[] = "user.azcrypt.etag";
+static const char draft_attribute[] = "user.azcrypt.draft"; /* of what is open to be written */
 
 bool
 handle_writes(const struct handle *h)
@@ -142,7 +143,7 @@ handle_wait_idle(struct fsx *x, struct slot *s)
 	unsigned i;
 
 	for (i = 0; i < IDLE_TRIES && x->mounted; i++) {
-		if (getxattr(s->path, version_attribute, NULL, 0) > 0 || errno == ENOENT)
+		if (getxattr(s->path, draft_attribute, NULL, 0) < 0)
 			return;
 		verify_pause(1);
 	}
@@ -241,7 +242,8 @@ opened(struct fsx *x, struct slot *s, int fd, int flags)
 	if (handle_writes(&h))
 		handle_leave_behind(s);
 	else
-		h.pinned = fgetxattr(fd, version_attribute, NULL, 0) > 0;
+		h.pinned = fgetxattr(fd, version_attribute, NULL, 0) > 0 &&
+			   fgetxattr(fd, draft_attribute, NULL, 0) < 0;
 	x->n.pinned += h.pinned;
 	s->handles[s->n_handles++] = h;
 	if (s->local.absent || (flags & O_TRUNC) != 0) {

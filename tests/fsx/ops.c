@@ -168,11 +168,7 @@ truncated(struct fsx *x, struct slot *s, uint64_t size, bool publishes)
 		handle_published(x, s);
 }
 
-/*
- * By a name that nobody writes it is published at once.  Who closed it just now may count as a
- * writer until the kernel has released the descriptor: then the truncation is published with that,
- * and where that may fail nobody is told at once.
- */
+/* By name it is published at once, unless somebody has bytes that are not: they publish it. */
 static void
 truncate_file(struct fsx *x, struct slot *s)
 {
@@ -180,13 +176,12 @@ truncate_file(struct fsx *x, struct slot *s)
 	struct content after = { .absent = true };
 	uint64_t size = new_size(x, s);
 	bool by_name = h == NULL || fsx_one_in(x, 4);
+	const bool publishes = by_name && !s->dirty;
 	int failed = 0;
 
 	if (s->local.absent ||
 	    (h == NULL && x->opt.tolerate && handle_pick(x, s, handle_shares) != NULL))
 		return;
-	if (h == NULL && x->opt.tolerate)
-		handle_wait_idle(x, s);
 	op_before_loss(x, s, size < s->local.size);
 	fsx_say(x, "%s %u: %llu to %llu", by_name ? "truncate" : "ftruncate", s->number,
 		(ull)s->local.size, (ull)size);
@@ -194,7 +189,7 @@ truncate_file(struct fsx *x, struct slot *s)
 	if (!fsx_plants(x, PLANT_TRUNCATE))
 		failed = by_name ? truncate(s->path, (off_t)size) : ftruncate(h->fd, (off_t)size);
 	if (!failed) {
-		truncated(x, s, size, h == NULL);
+		truncated(x, s, size, h == NULL || publishes);
 		return;
 	}
 	op_failed(x, s, "truncate", errno);

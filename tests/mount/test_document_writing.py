@@ -123,6 +123,29 @@ def test_what_is_shown_after_writing_is_what_the_service_keeps(online, reprints)
     assert os.getxattr(m.path(NAME), "user.azcrypt.etag").decode() == stored["_etag"].strip('"')
 
 
+@pytest.mark.parametrize("how", ["again", "in place"])
+def test_a_document_that_is_written_as_it_was_shown_shows_its_new_version(either, how):
+    """It is as long and fills its pages: only their bytes tell the service's new members from those that were dropped."""
+    c = either.container()
+    m, other = either.mount(c), either.documents.mount(c, "attr_timeout=0")
+    pad = 0
+    for _ in range(2):
+        make(m, NAME, {**DOCUMENT, "pad": "p" * pad})
+        wait_until(lambda: b"_etag" in m.read(NAME), 5, "what is stored")
+        pad = pad or 8192 - len(m.read(NAME))
+    new = m.read(NAME)
+    assert len(new) == 8192
+    new = new.replace(b"123-45", b"321-54")
+    if how == "again":
+        m.path(NAME).write_bytes(new)
+    else:
+        with open(m.path(NAME), "r+b") as f:
+            f.write(new)
+    wait_until(lambda: os.getxattr(m.path(NAME), "user.azcrypt.etag") == os.getxattr(other.path(NAME), "user.azcrypt.etag"), 5, "the new version")
+    wait_until(lambda: m.read(NAME) == other.read(NAME), 5, "what the service keeps")
+    assert b"321-54" in m.read(NAME) != new and len(new) == len(m.read(NAME))
+
+
 def test_a_mount_of_an_account_writes_to_all_its_containers(either):
     made = [either.container(name) for name in ("c", "d")]
     m = either.mount()
@@ -384,6 +407,15 @@ def test_a_document_with_withheld_properties_cannot_be_overwritten(vault_documen
 
 
 # ---- names
+
+
+def test_a_local_name_says_so_in_an_extended_attribute(local):
+    c = local.container()
+    m = local.mount(c)
+    make(m, "items/p/x.tmp", text())
+    assert os.getxattr(m.path("items/p/x.tmp"), "user.azcrypt.draft") == b"local"
+    os.rename(m.path("items/p/x.tmp"), m.path(NAME))
+    wait_until(lambda: "user.azcrypt.draft" not in os.listxattr(m.path(NAME)), 5, "an ordinary file")
 
 
 def test_a_name_without_json_stays_local_until_it_is_renamed(online):

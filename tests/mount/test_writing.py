@@ -12,7 +12,7 @@ import pytest
 from tests.support.mount import errno_of
 from tests.support.process import wait_until
 from tests.support.seal import REGION, random_plaintext
-from tests.support.writing import RW, opened, published, python, write_after_close
+from tests.support.writing import DOUBTS, RW, opened, published, python, write_after_close
 
 EDGES = (0, 1, 4095, 4097, REGION - 1, REGION, REGION + 1, 2 * REGION, 2 * REGION + 12345)
 FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE = 1, 2
@@ -191,6 +191,17 @@ def test_truncate_by_name_is_published_at_once_beside_a_writer_that_has_nothing_
         assert published(files, name) == b"0123"
         os.write(fd, b"x")
     assert published(files, name) == b"0123\0\0\0\0\0\0x"
+
+
+def test_truncate_by_name_says_that_somebody_was_faster_also_beside_a_writer(local):
+    m, other = local.mount(*RW), local.mount(*RW, *DOUBTS)
+    fd = os.open(m.path("x"), os.O_RDWR | os.O_CREAT)
+    os.write(fd, b"0123456789")
+    os.fsync(fd)
+    other.path("x").write_bytes(b"other")
+    assert errno_of(os.truncate, m.path("x"), 4) == "ESTALE"
+    assert errno_of(os.close, fd) == "ESTALE"
+    assert published(local, "x") == b"other"
 
 
 def test_truncate_by_name_publishes_no_half_of_what_a_writer_writes(files, m, name):

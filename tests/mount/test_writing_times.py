@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.support.mount import errno_of
+from tests.support.process import wait_until
 from tests.support.writing import DOUBTS, RW, etag, metadata, opened, published, wrapped_key
 
 OLD, NEW = b"the old bytes", b"the new and longer bytes"
@@ -53,11 +54,21 @@ def test_extended_attributes_of_a_file_are_those_of_the_published_version(local,
     assert os.getxattr(m.path("x"), "user.azcrypt.protocol") == b"2.0"
     with opened(m.path("new")) as fd:
         os.write(fd, NEW)
-        assert os.listxattr(m.path("new")) == []
+        assert errno_of(os.getxattr, m.path("new"), "user.azcrypt.etag") == "ENODATA"
         os.fsync(fd)
         assert os.getxattr(m.path("new"), "user.azcrypt.etag").decode() == etag(local, "new")
         os.write(fd, NEW)
-        assert os.listxattr(m.path("new")) == []
+        assert errno_of(os.getxattr, m.path("new"), "user.azcrypt.etag") == "ENODATA"
+
+
+def test_an_extended_attribute_says_whether_what_is_open_for_writing_is_published(local, m):
+    with opened(m.path("x")) as fd:
+        os.write(fd, NEW)
+        assert os.listxattr(m.path("x")) == ["user.azcrypt.draft"]
+        assert os.getxattr(m.path("x"), "user.azcrypt.draft") == b"unpublished"
+        os.fsync(fd)
+        assert os.getxattr(fd, "user.azcrypt.draft") == b"published"
+    wait_until(lambda: errno_of(os.getxattr, m.path("x"), "user.azcrypt.draft") == "ENODATA", 5, "the kernel's release")
 
 
 def test_statfs_of_a_writable_mount_says_that_there_is_room(m):

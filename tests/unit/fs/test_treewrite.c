@@ -135,7 +135,7 @@ a_draft_wins_over_listings_and_lookups(void **state)
 	node_unref(n);
 	assert_true(tree_fresh(d));
 	assert_false(tree_fresh(old)); /* the kernel is to ask what the name means */
-	tree_draft_end(d, NULL);
+	tree_draft_end(d, NULL, true);
 	assert_null(node_draft(d));
 	assert_true(node_is_draft(d));
 	assert_false(tree_fresh(d));
@@ -165,7 +165,7 @@ a_drafts_node_becomes_the_versions(void **state)
 	struct node_attr attr;
 
 	(void)state;
-	tree_draft_end(d, &listed);
+	tree_draft_end(d, &listed, true);
 	assert_false(node_is_draft(d));
 	assert_string_equal(node_etag(d), "listed");
 	n = look("a");
@@ -188,10 +188,29 @@ a_version_with_a_long_name_gets_another_node(void **state)
 	memset(etag, 'e', sizeof(etag) - 1);
 	etag[sizeof(etag) - 1] = '\0';
 	item.etag = etag;
-	tree_draft_end(d, &item);
+	tree_draft_end(d, &item, true);
 	n = look("a");
 	assert_ptr_not_equal(n, d);
 	assert_string_equal(node_etag(n), etag);
+	assert_int_equal(fake.lookups, 0);
+	node_unref(n);
+	node_unref(d);
+}
+
+/* The kernel has pages of the draft's that would be taken for the version's. */
+static void
+a_version_in_other_bytes_gets_another_node(void **state)
+{
+	struct node *d = draft_at("a", NULL), *n;
+
+	(void)state;
+	tree_draft_end(d, &listed, false);
+	assert_true(node_is_draft(d));
+	assert_false(tree_fresh(d));
+	n = look("a");
+	assert_ptr_not_equal(n, d);
+	assert_false(node_is_draft(n));
+	assert_string_equal(node_etag(n), "listed");
 	assert_int_equal(fake.lookups, 0);
 	node_unref(n);
 	node_unref(d);
@@ -216,7 +235,7 @@ a_draft_takes_its_node_along_when_it_is_renamed(void **state)
 	n = tree_known_child(dir, "b");
 	assert_ptr_equal(n, d);
 	node_unref(n);
-	tree_draft_end(d, NULL);
+	tree_draft_end(d, NULL, true);
 	node_unref(d);
 	node_unref(dir);
 }
@@ -321,6 +340,7 @@ main(void)
 		TEST(a_draft_is_made_of_what_the_name_means_only),
 		TEST(a_drafts_node_becomes_the_versions),
 		TEST(a_version_with_a_long_name_gets_another_node),
+		TEST(a_version_in_other_bytes_gets_another_node),
 		TEST(a_draft_takes_its_node_along_when_it_is_renamed),
 		TEST(what_was_removed_here_is_not_in_an_older_listing),
 		TEST(what_was_published_here_is_newer_than_an_older_listing),
