@@ -298,7 +298,7 @@ stream_regions(struct stream *x, struct view_sealing *sealing, struct err *e)
 static int
 stream_all(struct stream *x, struct view_sealing *sealing, struct err *e)
 {
-	struct view_publish p = { 0 };
+	struct view_publish p = { .mtime_ns = VIEW_NO_TIME };
 	int r;
 
 	if (sealing->region > 0) {

@@ -292,7 +292,7 @@ finish_properties(struct blob_sealing *s, const struct view_publish *p, char tag
 		r = store_meta_set(&s->kept, "encryptiondata", buf_str(envelope), e);
 	if (r == 0)
 		r = store_meta_set(&s->kept, BIND_METADATA, tag, e);
-	if (r == 0 && p->mtime_ns != 0) {
+	if (r == 0 && p->mtime_ns != VIEW_NO_TIME) {
 		timetext_print(p->mtime_ns, mtime);
 		r = store_meta_set(&s->kept, "mtime", mtime, e);
 	}
@@ -363,7 +363,7 @@ blobwrite_commit(struct view_sealing *base, const struct view_publish *p, struct
 		return r;
 	entry.etag = made.etag;
 	entry.size = p->size + sealer_regions(s->sealer) * REGION_OVERHEAD;
-	entry.mtime_ns = p->mtime_ns != 0 ? p->mtime_ns : made.mtime_ns;
+	entry.mtime_ns = p->mtime_ns != VIEW_NO_TIME ? p->mtime_ns : made.mtime_ns;
 	entry.envelope = buf_span(&envelope);
 	entry.bind = span_str(tag);
 	return blobwrite_send(s->v, &entry, now, e);

@@ -112,14 +112,29 @@ void draft_version_clear(struct draft_version *v);
 /* A sink that keeps one item in a draft_version. */
 struct view_sink draft_version_sink(struct draft_version *v);
 
-/* With the turn: nothing is being given to the sealing any more. */
-void draft_await_given(struct draft *d);
 /* With the turn. */
 int draft_truncate_turn(struct draft *d, uint64_t size, struct err *e) MUST_CHECK;
-/* With the turn: forgets what was sealed early. */
+
+/* ---- sealing while a file grows (draftgrow.c); with the turn ---- */
+
+/*
+ * Has full regions given to a sealing.  The last one, full or not, is left for the commit.  The
+ * writer may be ahead by some regions, which the staging area has plain; then it waits.  When it
+ * fails nobody need know: publishing starts over.
+ */
+void draft_seal_early(struct draft *d);
+/* Whether a write there must look after the sealing.  With the lock. */
+bool draft_meets_sealing_locked(const struct draft *d, uint64_t off, uint64_t end);
+/* Takes note of what has been given; wait: once all is that can be. */
+void draft_collect(struct draft *d, bool wait);
+/* Nothing is being given to the sealing any more. */
+void draft_await_given(struct draft *d);
+/* Forgets what was sealed early. */
 void draft_drop_sealing(struct draft *d);
 /* What was written so far, as view_plain. */
 struct view_plain draft_plain(struct draft *d);
+
+/* ---- publishing (draftpublish.c) ---- */
 
 /* With the turn: publishes under that path in place of over. */
 int draft_publish_as(struct draft *d, const char *path, const char *over, struct err *e) MUST_CHECK;

@@ -41,10 +41,12 @@ struct view_sealing {
 	uint64_t max_size; /* plain bytes of the largest file */
 };
 
+#define VIEW_NO_TIME INT64_MIN
+
 /* The new version. */
 struct view_publish {
 	uint64_t size;	  /* plain bytes, those given early included */
-	int64_t mtime_ns; /* 0: the store's own time */
+	int64_t mtime_ns; /* VIEW_NO_TIME: the store's own */
 };
 
 struct view_write_ops {

@@ -180,7 +180,7 @@ def test_links_and_special_files_are_left_out_and_told_of(local, put, tmp_path):
 
 
 def test_put_shows_its_progress_on_a_terminal(local, tmp_path):
-    write(tmp_path / "f", random_plaintext("bar", 12 * REGION))
+    write(tmp_path / "f", random_plaintext("bar", 48 * REGION))
     main, side = pty.openpty()
     done = subprocess.Popen(
         mounting.command("put", "-o", f"keys={local.keys},kek=local:a256kw", tmp_path / "f", f"{local.source}/x"),
@@ -199,7 +199,7 @@ def test_put_shows_its_progress_on_a_terminal(local, tmp_path):
     os.close(main)
     assert done.wait(60) == 0
     assert b"\r" in shown and b"MiB" in shown and b"\n" not in shown
-    assert published(local, "x") == random_plaintext("bar", 12 * REGION)
+    assert published(local, "x") == random_plaintext("bar", 48 * REGION)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -159,6 +159,16 @@ def test_a_time_that_is_set_by_name_is_published_at_once_beside_a_writer_that_ha
         assert metadata(local, "x")["mtime"] == "1970-01-01T00:00:01Z"
 
 
+@pytest.mark.parametrize("ns", [0, 1, 10**9])
+def test_the_first_moment_of_1970_is_a_time_too(local, m, ns):
+    """What ostree and others give all their files, by handle."""
+    with opened(m.path("x")) as fd:
+        os.write(fd, OLD)
+        os.utime(fd, ns=(ns, ns))
+    assert m.path("x").stat().st_mtime_ns == local.mount().path("x").stat().st_mtime_ns == ns
+    assert metadata(local, "x")["mtime"].startswith("1970-01-01T00:00:0")
+
+
 def test_a_write_after_utimens_gives_a_new_time(local, m):
     with opened(m.path("x")) as fd:
         os.utime(fd, ns=(0, WHEN))
