@@ -47,14 +47,13 @@ sealing_of(struct view_sealing *s)
 }
 
 /*
- * Regions of block number n.  A block lies in memory until it is sent: at most a quarter of the
- * data share, whatever that means for the largest file.
+ * Regions of block number n.  A block lies in memory until it is sent, in what staging leaves,
+ * whatever that means for the largest file.
  */
 static uint64_t
 block_regions(const struct blobview *v, uint32_t n)
 {
-	const uint64_t most = budget_limit(engine_budget(v->engine), BUDGET_DATA) / 4 /
-			      SEALED_REGION;
+	const uint64_t most = staging_leaves(engine_budget(v->engine)) / SEALED_REGION;
 
 	return u64_max(1, u64_min(most, n < TIER ? 1 : n < 2 * TIER ? 4 : 16));
 }

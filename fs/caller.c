@@ -3,6 +3,7 @@
 #include "fs/caller.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -15,8 +16,101 @@
 #include "base/num.h"
 
 enum { TEXT_MAX = 4096 };
-enum { STAT_FLAGS = 7 };   /* blanks between the name and the flags of a task */
-enum { PF_EXITING = 0x4 }; /* one of them; it has had this number since Linux 2.5 */
+
+/* ---- /proc/TID/status ---- */
+
+struct status {
+	uint64_t group, pending;
+	bool has_memory;
+};
+
+enum found { FOUND, NOBODY, CANNOT_LOOK };
+
+/* What the line says that begins with that name. */
+static const char *
+value_of(const char *line, const char *name)
+{
+	const size_t n = strlen(name);
+
+	return strncmp(line, name, n) == 0 ? line + n : NULL;
+}
+
+static void
+take_line(struct status *st, const char *line)
+{
+	const char *at;
+
+	if ((at = value_of(line, "Tgid:\t")) != NULL)
+		st->group = strtoull(at, NULL, 10);
+	else if ((at = value_of(line, "SigPnd:\t")) != NULL)
+		st->pending = strtoull(at, NULL, 16);
+	else if (value_of(line, "VmSize:") != NULL)
+		st->has_memory = true;
+}
+
+/* Who is in many groups has lines that are longer than a buffer. */
+static enum found
+read_status(pid_t thread, struct status *st)
+{
+	char file[64], text[TEXT_MAX];
+	bool begins = true;
+	FILE *f;
+
+	*st = (struct status){ 0 };
+	if (thread <= 0)
+		return NOBODY;
+	(void)snprintf(file, sizeof(file), "/proc/%ld/status", (long)thread);
+	f = fopen(file, "re");
+	if (f == NULL)
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? CANNOT_LOOK : NOBODY;
+	while (fgets(text, sizeof(text), f) != NULL) {
+		if (begins)
+			take_line(st, text);
+		begins = strchr(text, '\n') != NULL;
+	}
+	(void)fclose(f);
+	return st->group != 0 ? FOUND : NOBODY;
+}
+
+pid_t
+caller_group(pid_t thread)
+{
+	struct status st;
+
+	return read_status(thread, &st) == FOUND && st.group <= INT_MAX ? (pid_t)st.group : 0;
+}
+
+/*
+ * A signal that nothing handles kills each thread of the process by a SIGKILL of its own, of which
+ * it dies once the kernel lets it.  Who ends gives up its memory before its files.
+ */
+enum caller_state
+caller_state(pid_t thread)
+{
+	struct status st;
+	const enum found found = read_status(thread, &st);
+
+	if (found != FOUND)
+		return found == NOBODY ? CALLER_UNKNOWN : CALLER_LIVES;
+	if (!st.has_memory)
+		return CALLER_ENDING;
+	return (st.pending & (UINT64_C(1) << (SIGKILL - 1))) != 0 ? CALLER_KILLED : CALLER_LIVES;
+}
+
+/* ---- descriptors ---- */
+
+uint64_t
+caller_mount(const char *mountpoint)
+{
+	struct statx sx;
+
+	/* What the kernel knows: a question to the mount may find nobody to answer it. */
+	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID, &sx) !=
+		    0 ||
+	    (sx.stx_mask & STATX_MNT_ID) == 0)
+		return 0;
+	return sx.stx_mnt_id;
+}
 
 /* The digits behind the name that begins a line, or NULL; text holds the file for them. */
 static const char *
@@ -36,85 +130,6 @@ digits_of(const char *file, const char *name, char text[TEXT_MAX])
 	text[n + 1] = '\0';
 	at = strstr(text, name);
 	return at != NULL ? at + strlen(name) : NULL;
-}
-
-/* The same, of a line of a thread's status. */
-static const char *
-status_of(pid_t thread, const char *name, char text[TEXT_MAX])
-{
-	char file[64];
-
-	if (thread <= 0)
-		return NULL;
-	(void)snprintf(file, sizeof(file), "/proc/%ld/status", (long)thread);
-	return digits_of(file, name, text);
-}
-
-bool
-caller_known(pid_t thread)
-{
-	char text[TEXT_MAX];
-
-	return status_of(thread, "\nSigPnd:\t", text) != NULL;
-}
-
-/*
- * A signal that nothing handles kills each thread of the process by a SIGKILL of its own, of which
- * it dies once the kernel lets it.
- */
-bool
-caller_killed(pid_t thread)
-{
-	char text[TEXT_MAX];
-	const char *at = status_of(thread, "\nSigPnd:\t", text);
-
-	return at != NULL && (strtoull(at, NULL, 16) & (UINT64_C(1) << (SIGKILL - 1))) != 0;
-}
-
-pid_t
-caller_group(pid_t thread)
-{
-	char text[TEXT_MAX];
-	const char *at = status_of(thread, "\nTgid:\t", text);
-	uint64_t group;
-
-	if (at == NULL)
-		return 0;
-	return u64_parse(at, strspn(at, "0123456789"), &group) && group <= INT_MAX ? (pid_t)group
-										   : 0;
-}
-
-/* "PID (name) S ppid pgrp session tty tpgid flags": the name may hold anything, ")" too. */
-bool
-caller_ending(pid_t thread)
-{
-	char file[64], text[TEXT_MAX];
-	const char *at;
-	uint64_t flags;
-
-	if (thread <= 0)
-		return false;
-	(void)snprintf(file, sizeof(file), "/proc/%ld/stat", (long)thread);
-	if (digits_of(file, "(", text) == NULL)
-		return false;
-	at = strrchr(text, ')');
-	for (unsigned i = 0; at != NULL && i < STAT_FLAGS; i++)
-		at = strchr(at + 1, ' ');
-	return at != NULL && u64_parse(at + 1, strspn(at + 1, "0123456789"), &flags) &&
-	       (flags & PF_EXITING) != 0;
-}
-
-uint64_t
-caller_mount(const char *mountpoint)
-{
-	struct statx sx;
-
-	/* What the kernel knows: a question to the mount may find nobody to answer it. */
-	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID, &sx) !=
-		    0 ||
-	    (sx.stx_mask & STATX_MNT_ID) == 0)
-		return 0;
-	return sx.stx_mnt_id;
 }
 
 static bool

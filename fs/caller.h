@@ -14,12 +14,13 @@
 
 /* The process that the thread belongs to; 0: unknown. */
 pid_t caller_group(pid_t thread);
-/* Whether the thread is closing its files because it ends: nobody hears what becomes of them. */
-bool caller_ending(pid_t thread);
-/* Whether it has been killed, by SIGKILL or what kills by default but for a core dump. */
-bool caller_killed(pid_t thread);
-/* Whether there is anything to be known of it: it may be of another PID namespace, or hidden. */
-bool caller_known(pid_t thread);
+enum caller_state {
+	CALLER_UNKNOWN, /* of another PID namespace, hidden, or gone */
+	CALLER_LIVES,
+	CALLER_KILLED, /* by SIGKILL, or by what kills by default and leaves no core dump */
+	CALLER_ENDING  /* it closes its files because it ends: nobody hears what becomes of them */
+};
+enum caller_state caller_state(pid_t thread);
 /* The mount that has its root there, as the processes of this mount namespace know it; 0: unknown.
  */
 uint64_t caller_mount(const char *mountpoint);

@@ -94,7 +94,7 @@ draft_published(struct draft *d, struct view_sink out, struct err *e)
 	int r = 0;
 
 	mutex_lock(&d->all->mu);
-	if (!d->dirty && !d->unlinked && d->version.etag != NULL)
+	if (!d->dirty && !d->stamped && !d->unlinked && d->version.etag != NULL)
 		r = draft_version_copy(&v, &d->version, e);
 	mutex_unlock(&d->all->mu);
 	if (r == 0 && v.etag != NULL) {

@@ -24,6 +24,7 @@
 #ifndef FS_DRAFT_H
 #define FS_DRAFT_H
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "fs/engine.h"
@@ -110,10 +111,18 @@ int draft_published(struct draft *d, struct view_sink out, struct err *e) MUST_C
 /* fsync: publishes what is dirty; a local or unlinked draft has nothing to publish. */
 int draft_publish(struct draft *d, struct err *e) MUST_CHECK;
 /*
- * close by that thread: the same if its process is the one to be told.  opener: a process; 0:
- * unknown.
+ * Publishing failed, and whoever asked for it has not heard: he is interrupted, or ends.  What
+ * could not be published is logged and remembered; of what the mount has no time for, its end
+ * tells.
  */
-int draft_flush(struct draft *d, pid_t opener, pid_t thread, struct err *e) MUST_CHECK;
+void draft_unheard(struct draft *d, struct err *e);
+/*
+ * close by that thread: the same if its process is the one to be told.  opener: a process; 0:
+ * unknown.  answered: becomes true when an interrupt has been answered, so that nobody will hear;
+ * may be NULL.
+ */
+int draft_flush(struct draft *d, pid_t opener, pid_t thread, const atomic_bool *answered,
+		struct err *e) MUST_CHECK;
 
 /* What that depends on. */
 struct draft_flush {

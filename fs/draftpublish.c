@@ -236,11 +236,13 @@ draft_truncate_by_name(struct draft *d, uint64_t size, struct err *e)
 int
 draft_set_mtime_by_name(struct draft *d, int64_t mtime_ns, struct err *e)
 {
+	bool half;
 	int r = 0;
 
 	begin(d);
+	half = half_written(d);
 	draft_set_mtime(d, mtime_ns);
-	if (!half_written(d))
+	if (!half)
 		r = publish_told(d, e);
 	end(d);
 	return r;
@@ -259,6 +261,21 @@ draft_is_dirty(struct draft *d)
 
 /* ---- when nobody is there to ask ---- */
 
+/* That of the path, whose loss does not count twice; or else the oldest, whose loss is a loss. */
+static struct draft_error *
+error_slot_locked(struct drafts *s, const char *path)
+{
+	for (unsigned i = 0; i < DRAFT_ERRORS; i++) {
+		struct draft_error *x = &s->error[i];
+
+		if (x->path == NULL || strcmp(x->path, path) != 0)
+			continue;
+		s->lost -= x->lost;
+		return x;
+	}
+	return &s->error[s->next_error++ % DRAFT_ERRORS];
+}
+
 void
 drafts_remember(struct drafts *s, struct node *n, const struct err *e, bool lost)
 {
@@ -272,7 +289,7 @@ drafts_remember(struct drafts *s, struct node *n, const struct err *e, bool lost
 	if (copy == NULL)
 		return;
 	mutex_lock(&s->mu);
-	slot = &s->error[s->next_error++ % DRAFT_ERRORS];
+	slot = error_slot_locked(s, copy);
 	if (slot->path == NULL)
 		(void)atomic_fetch_add(&s->errors, 1);
 	free(slot->path);
@@ -339,6 +356,19 @@ tell_late(struct draft *d, struct err *e)
 	drafts_remember(d->all, d->node, e, lost);
 }
 
+void
+draft_unheard(struct draft *d, struct err *e)
+{
+	bool lacks;
+
+	mutex_lock(&d->all->mu);
+	d->told &= e->no != ECANCELED;
+	lacks = (d->dirty || d->stamped) && !d->local && !d->unlinked && e->no != ECANCELED;
+	mutex_unlock(&d->all->mu);
+	if (lacks)
+		tell_late(d, e);
+}
+
 /* ---- close ---- */
 
 /*
@@ -387,24 +417,34 @@ open_elsewhere(struct draft *d, pid_t group)
 	return !has_namesake(d, a.ino) && caller_writes(group, mount, a.ino);
 }
 
-int
-draft_flush(struct draft *d, pid_t opener, pid_t thread, struct err *e)
+/* With the turn: what somebody was told of is not tried again for one who will hear nothing. */
+static bool
+told_already(struct draft *d, pid_t thread, const atomic_bool *answered)
 {
-	struct draft_flush f = { .opener = opener, .group = caller_group(thread) };
-	bool wanted;
-	int r;
+	bool told;
 
 	mutex_lock(&d->all->mu);
-	wanted = draft_publishable_locked(d);
+	told = d->told;
 	mutex_unlock(&d->all->mu);
-	if (!wanted)
+	return told && ((answered != NULL && atomic_load(answered)) ||
+			caller_state(thread) == CALLER_ENDING);
+}
+
+int
+draft_flush(struct draft *d, pid_t opener, pid_t thread, const atomic_bool *answered, struct err *e)
+{
+	struct draft_flush f = { .opener = opener, .group = caller_group(thread) };
+	int r = 0;
+
+	if (!draft_is_dirty(d))
 		return 0;
 	f.elsewhere = open_elsewhere(d, f.group);
 	if (!draft_flush_publishes(&f))
 		return 0;
-	r = draft_publish(d, e);
-	if (r < 0 && r != -ECANCELED && caller_ending(thread))
-		tell_late(d, e);
+	begin(d);
+	if (!told_already(d, thread, answered))
+		r = publish_told(d, e);
+	end(d);
 	return r;
 }
 

@@ -93,6 +93,8 @@ struct deadline op_deadline(const struct op *op);
  * op.
  */
 void op_fail(struct op *op, const char *what, const struct err *e);
+/* The same for what could not be published, or be kept, of a draft: somebody is told of it. */
+void op_fail_draft(struct op *op, const char *what, struct draft *d, struct err *e);
 void op_end(struct op *op);
 /* Done: answers 0, or fails as op_fail does; lets go of the op. */
 void op_answer(struct op *op, const char *what, int r, const struct err *e);

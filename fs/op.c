@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "fs/caller.h"
 #include "fs/dirstream.h"
 #include "fs/fs.h"
 
@@ -178,8 +179,8 @@ worth_a_line(const struct err *e, const char *what)
 	return e->no != ECANCELED && e->no != ESPIPE && e->no != ESHUTDOWN;
 }
 
-void
-op_fail(struct op *op, const char *what, const struct err *e)
+static void
+log_failure(const struct op *op, const char *what, const struct err *e)
 {
 	struct err ignored = { 0 };
 	AUTO_BUF path;
@@ -189,7 +190,32 @@ op_fail(struct op *op, const char *what, const struct err *e)
 		log_err(LOG_LEVEL_ERROR, e, "%s '%s%s%s'", what, buf_str(&path),
 			op->name != NULL && path.n > 1 ? "/" : "",
 			op->name != NULL ? op->name : "");
+}
+
+static void
+reply_failure(struct op *op, const struct err *e)
+{
+	(void)fuse_reply_err(op->parked.req, e->no == ECANCELED ? EIO : e->no);
+}
+
+void
+op_fail(struct op *op, const char *what, const struct err *e)
+{
+	log_failure(op, what, e);
 	if (park_claim(&op->parked))
-		(void)fuse_reply_err(op->parked.req, e->no == ECANCELED ? EIO : e->no);
+		reply_failure(op, e);
+	op_end(op);
+}
+
+void
+op_fail_draft(struct op *op, const char *what, struct draft *d, struct err *e)
+{
+	const bool answers = park_claim(&op->parked);
+
+	if (!answers || caller_state(op->parked.thread) == CALLER_ENDING)
+		draft_unheard(d, e);
+	log_failure(op, what, e);
+	if (answers)
+		reply_failure(op, e);
 	op_end(op);
 }

@@ -271,9 +271,12 @@ run_flush(struct pool_job *job)
 {
 	struct op *op = op_of(job);
 	struct err e = { 0 };
-	int r = draft_flush(op->handle->draft, op->handle->opener, op->parked.thread, &e);
+	struct draft *d = op->handle->draft;
 
-	op_answer(op, "publish", r, &e);
+	if (draft_flush(d, op->handle->opener, op->parked.thread, &op->parked.answered, &e) < 0)
+		op_fail_draft(op, "publish", d, &e);
+	else
+		op_answer(op, "publish", 0, &e);
 }
 
 void
@@ -299,11 +302,13 @@ run_fsync(struct pool_job *job)
 {
 	struct op *op = op_of(job);
 	struct err e = { 0 };
+	struct draft *d = op->handle->draft;
 	int r = drafts_told_late(op->fs->drafts, op->handle->node, NULL, &e);
 
-	if (r == 0 && op->handle->draft != NULL)
-		r = draft_publish(op->handle->draft, &e);
-	op_answer(op, "publish", r, &e);
+	if (r == 0 && d != NULL && draft_publish(d, &e) < 0)
+		op_fail_draft(op, "publish", d, &e);
+	else
+		op_answer(op, "publish", r, &e);
 }
 
 void
@@ -326,11 +331,10 @@ fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi
 
 /* ---- size and times ---- */
 
+/* d: NULL, when the file is to become one first. */
 static int
-set_size(struct op *op, struct err *e)
+set_size(struct op *op, struct draft *d, struct err *e)
 {
-	struct draft *d = op->handle != NULL ? op->handle->draft
-					     : draft_get(op->fs->drafts, op->node);
 	int r;
 
 	if (d == NULL) {
@@ -340,9 +344,7 @@ set_size(struct op *op, struct err *e)
 	if (op->handle != NULL)
 		return draft_truncate(d, op->size, e);
 	draft_arrived(d);
-	r = draft_truncate_by_name(d, op->size, e);
-	draft_put(d);
-	return r;
+	return draft_truncate_by_name(d, op->size, e);
 }
 
 /* Of a published file: it becomes another version, of which this node shows the time. */
@@ -368,20 +370,28 @@ set_published_mtime(struct op *op, struct err *e)
 }
 
 static int
-set_mtime(struct op *op, struct err *e)
+set_mtime(struct op *op, struct draft *d, struct err *e)
 {
-	const bool by_handle = op->handle != NULL && op->handle->draft != NULL;
-	struct draft *d = by_handle ? op->handle->draft : draft_get(op->fs->drafts, op->node);
-	int r;
-
 	if (d == NULL)
 		return set_published_mtime(op, e);
-	if (by_handle) {
-		draft_set_mtime(d, op->mtime_ns);
-		return 0;
-	}
-	r = draft_set_mtime_by_name(d, op->mtime_ns, e);
-	draft_put(d);
+	if (op->handle == NULL || op->handle->draft == NULL)
+		return draft_set_mtime_by_name(d, op->mtime_ns, e);
+	draft_set_mtime(d, op->mtime_ns);
+	return 0;
+}
+
+static int
+set_attributes(struct op *op, struct draft *d, struct err *e)
+{
+	int r = 0;
+
+	/* A new size asks by itself (see draft_over): the kernel forgives one ESTALE only. */
+	if (op->handle == NULL && d == NULL && (op->to_set & FUSE_SET_ATTR_SIZE) == 0)
+		r = tree_refresh(op->node, op_deadline(op), e);
+	if (r == 0 && (op->to_set & FUSE_SET_ATTR_SIZE) != 0)
+		r = set_size(op, d, e);
+	if (r == 0 && (op->to_set & FUSE_SET_ATTR_MTIME) != 0)
+		r = set_mtime(op, d, e);
 	return r;
 }
 
@@ -389,27 +399,23 @@ static void
 run_setattr(struct pool_job *job)
 {
 	struct op *op = op_of(job);
+	struct draft *d = draft_get(op->fs->drafts, op->node);
 	struct err e = { 0 };
 	struct stat st;
-	int r = 0;
+	int r = set_attributes(op, d, &e);
 
-	/* A new size asks by itself (see draft_over): the kernel forgives one ESTALE only. */
-	if (op->handle == NULL && node_draft(op->node) == NULL &&
-	    (op->to_set & FUSE_SET_ATTR_SIZE) == 0)
-		r = tree_refresh(op->node, op_deadline(op), &e);
-	if (r == 0 && (op->to_set & FUSE_SET_ATTR_SIZE) != 0)
-		r = set_size(op, &e);
-	if (r == 0 && (op->to_set & FUSE_SET_ATTR_MTIME) != 0)
-		r = set_mtime(op, &e);
-	if (r < 0) {
+	if (r < 0 && d != NULL) {
+		op_fail_draft(op, "change", d, &e);
+	} else if (r < 0) {
 		op_fail(op, "change", &e);
-		return;
+	} else {
+		if (park_claim(&op->parked)) {
+			fs_stat(op->fs, op->node, &st);
+			(void)fuse_reply_attr(op->parked.req, &st, 0);
+		}
+		op_end(op);
 	}
-	if (park_claim(&op->parked)) {
-		fs_stat(op->fs, op->node, &st);
-		(void)fuse_reply_attr(op->parked.req, &st, 0);
-	}
-	op_end(op);
+	draft_put(d);
 }
 
 /* Modes and owners stay what the mount shows. */

@@ -4,25 +4,24 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stddef.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/mutex.h"
-#include "base/pool.h"
 #include "fs/caller.h"
 
 /* How often is asked whether somebody was killed who was interrupted before. */
 static const int64_t LOOK_NS = 20 * NS_PER_MS;
 
 struct park_watch {
-	struct pool *pool; /* of one thread, while there is something to look after */
-	struct pool_job job;
+	pthread_t thread;   /* its own: an interrupt must never wait for one to be made */
 	pthread_mutex_t mu; /* a leaf: libfuse's lock of a request may be held */
 	pthread_cond_t more;
-	struct parked *first; /* guarded by mu */
-	bool looks;	      /* guarded by mu: the job is queued or runs */
+	struct parked *first; /* guarded by mu, as what follows */
+	bool ends;
 };
 
 /* ---- the watch ---- */
@@ -32,7 +31,7 @@ gives_up(const struct parked *p)
 {
 	if (!p->changes && clock_now_ns() - p->since_ns >= PARK_PATIENCE_NS)
 		return true;
-	return caller_killed(p->thread) || caller_ending(p->thread) || !caller_known(p->thread);
+	return caller_state(p->thread) != CALLER_LIVES;
 }
 
 /* Whether nothing is left to be looked after. */
@@ -47,12 +46,16 @@ settle(struct parked *p)
 	return true;
 }
 
-/* Waits for another interrupt or LOOK_NS. */
+/* Waits for another interrupt; with something to look after no longer than LOOK_NS. */
 static void
-wait_locked(struct park_watch *w)
+wait_locked(struct park_watch *w, bool looks)
 {
 	struct timespec ts;
 
+	if (!looks) {
+		(void)pthread_cond_wait(&w->more, &w->mu);
+		return;
+	}
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 	ts.tv_nsec += LOOK_NS;
 	ts.tv_sec += ts.tv_nsec / NS_PER_S;
@@ -60,32 +63,61 @@ wait_locked(struct park_watch *w)
 	(void)pthread_cond_timedwait(&w->more, &w->mu, &ts);
 }
 
-static void
-look(struct pool_job *job)
+/* Settles what it can; the rest. */
+static struct parked *
+look(struct parked *all)
 {
-	struct park_watch *w = (struct park_watch *)(void *)((char *)job -
-							     offsetof(struct park_watch, job));
-	struct parked *kept = NULL, **end = &kept, *p, *next;
+	struct parked *kept = NULL, **end = &kept, *next;
 
+	for (struct parked *p = all; p != NULL; p = next) {
+		next = p->next;
+		if (settle(p))
+			continue;
+		*end = p;
+		end = &p->next;
+	}
+	*end = NULL;
+	return kept;
+}
+
+static struct parked *
+joined(struct parked *a, struct parked *b)
+{
+	struct parked **end = &a;
+
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = b;
+	return a;
+}
+
+static void *
+watch(void *arg)
+{
+	struct park_watch *w = arg;
+	struct parked *kept = NULL;
+
+	(void)pthread_setname_np(pthread_self(), "az-interrupt");
 	mutex_lock(&w->mu);
-	while (w->first != NULL || kept != NULL) {
-		*end = w->first;
+	while (!w->ends || w->first != NULL || kept != NULL) {
+		if (w->first == NULL)
+			wait_locked(w, kept != NULL);
+		kept = joined(w->first, kept);
 		w->first = NULL;
 		mutex_unlock(&w->mu);
-		for (p = kept, end = &kept; p != NULL; p = next) {
-			next = p->next;
-			if (settle(p))
-				continue;
-			*end = p;
-			end = &p->next;
-		}
-		*end = NULL;
+		kept = look(kept);
 		mutex_lock(&w->mu);
-		if (kept != NULL && w->first == NULL)
-			wait_locked(w);
 	}
-	w->looks = false;
 	mutex_unlock(&w->mu);
+	return NULL;
+}
+
+static void
+watch_free(struct park_watch *w)
+{
+	(void)pthread_cond_destroy(&w->more);
+	(void)pthread_mutex_destroy(&w->mu);
+	free(w);
 }
 
 int
@@ -93,7 +125,8 @@ park_watch_new(struct park_watch **out, struct err *e)
 {
 	struct park_watch *w = calloc(1, sizeof(*w));
 	pthread_condattr_t attr;
-	int r;
+	sigset_t all, before;
+	int no;
 
 	if (w == NULL)
 		return err_set(e, ENOMEM, "out of memory");
@@ -102,11 +135,13 @@ park_watch_new(struct park_watch **out, struct err *e)
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&w->more, &attr);
 	(void)pthread_condattr_destroy(&attr);
-	w->job.run = look;
-	r = pool_new("answer", 1, &w->pool, e);
-	if (r < 0) {
-		park_watch_free(w);
-		return r;
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
+	no = pthread_create(&w->thread, NULL, watch, w);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (no != 0) {
+		watch_free(w);
+		return err_set(e, no, "cannot start a thread: %s", strerror(no));
 	}
 	*out = w;
 	return 0;
@@ -117,10 +152,12 @@ park_watch_free(struct park_watch *w)
 {
 	if (w == NULL)
 		return;
-	pool_free(w->pool);
-	(void)pthread_cond_destroy(&w->more);
-	(void)pthread_mutex_destroy(&w->mu);
-	free(w);
+	mutex_lock(&w->mu);
+	w->ends = true;
+	(void)pthread_cond_signal(&w->more);
+	mutex_unlock(&w->mu);
+	(void)pthread_join(w->thread, NULL);
+	watch_free(w);
 }
 
 /* ---- a request ---- */
@@ -130,7 +167,6 @@ on_interrupt(fuse_req_t req, void *data)
 {
 	struct parked *p = data;
 	struct park_watch *w = p->watch;
-	bool start;
 
 	(void)req;
 	if (atomic_exchange(&p->interrupted, true))
@@ -140,12 +176,8 @@ on_interrupt(fuse_req_t req, void *data)
 	mutex_lock(&w->mu);
 	p->next = w->first;
 	w->first = p;
-	start = !w->looks;
-	w->looks = true;
 	(void)pthread_cond_signal(&w->more);
 	mutex_unlock(&w->mu);
-	if (start)
-		pool_submit(w->pool, &w->job);
 }
 
 void

@@ -17,11 +17,19 @@
 #define SIZE_LIMIT (UINT64_C(1) << 46)
 /* A sealed region of 4 MiB, of the least memory that there can be. */
 #define SENDING_MIN ((UINT64_C(4) << 20) + (8 << 10))
+/* Enough for blocks of many regions beside many writers. */
+#define PLENTY (UINT64_C(128) << 20)
 
 /* ---- the area ---- */
 
-/* What was written must not take the memory through which it is sent: nobody would ever give any
- * back. */
+uint64_t
+staging_leaves(const struct budget *budget)
+{
+	const uint64_t data = budget_limit(budget, BUDGET_DATA);
+
+	return data >= PLENTY ? data / 4 : SENDING_MIN;
+}
+
 static void
 set_limits(struct staging_area *a)
 {
@@ -29,7 +37,7 @@ set_limits(struct staging_area *a)
 
 	a->sealed_max = data / 2;
 	a->hot_max = u64_min(data / 4, data - data / 2 - SENDING_MIN);
-	a->own_max = data - a->hot_max - SENDING_MIN;
+	a->own_max = data - a->hot_max - staging_leaves(a->budget);
 }
 
 int

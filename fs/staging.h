@@ -32,6 +32,11 @@ enum {
 struct staging_area; /* opaque; of a process; thread-safe */
 
 /* dir: made absolute by the caller; looked at when it is first needed.  -EIO, -ENOMEM. */
+/*
+ * Memory of the data share that staging never takes: for a sealed block on its way.  What was
+ * written must not take the memory through which it is sent: nobody would ever give any back.
+ */
+uint64_t staging_leaves(const struct budget *budget);
 int staging_area_new(struct budget *budget, const char *dir, struct staging_area **out,
 		     struct err *e) MUST_CHECK;
 void staging_area_free(struct staging_area *a); /* after the last staging; NULL is fine */

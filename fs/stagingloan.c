@@ -11,7 +11,9 @@ plan_away(struct staging *s)
 	struct staging_loan *l = &s->loan;
 	struct err ignored = { 0 };
 
-	if (l->sealer == NULL && chunkseal_new(s->area->key, &l->sealer, &ignored) < 0)
+	/* The staging's own opens what is sealed here. */
+	if ((s->sealer == NULL && chunkseal_new(s->area->key, &s->sealer, &ignored) < 0) ||
+	    (l->sealer == NULL && chunkseal_new(s->area->key, &l->sealer, &ignored) < 0))
 		return;
 	l->in_memory = staging_take_sealed(s, STAGING_CHUNK);
 	if (!l->in_memory && staging_file_need(&s->file, s->area->dir, &ignored) < 0)

@@ -11,6 +11,8 @@ import time
 import pytest
 
 from tests.support import seal
+from tests.support.crash import ended
+from tests.support.mount import errno_of
 from tests.support.process import SLOW, wait_until
 from tests.support.writing import RW, published_in_cloud, python
 
@@ -105,3 +107,75 @@ def test_a_killed_writer_goes_at_once_whatever_the_service_does(cloud, first, ca
     assert time.monotonic() - start < 1 * SLOW
     fault.release()
     wait_until(lambda: os.path.exists(m.path("x")) and published_in_cloud(cloud, "x") == b"bytes", 10, "what was written")
+
+
+def killed(cloud, m, call):
+    """A writer that waits for its publish, killed in it."""
+    child = python(FSYNC, m.path("x"), call)
+    child.stdout.readline()
+    wait_until(lambda: cloud.requests("PUT", "/x"), 10, "a request")
+    child.kill()
+    assert child.wait(10 * SLOW) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("call", ["fsync", "close"])
+def test_what_a_killed_writer_could_not_publish_is_told_late(cloud, call):
+    m = cloud.mount(*RW)
+    fault = cloud.proxy.faults.add(path="/x", method="PUT", status=403, code="AuthorizationFailure", stall=True, times=None)
+    killed(cloud, m, call)
+    fault.release()
+    m.assert_event("write.failed", "'/x'", "EACCES")
+    cloud.proxy.faults.clear()
+    wait_until(lambda: not m.path("x").exists(), 5, "the kernel's release")
+    assert errno_of(m.path("x").write_bytes, b"") == "EACCES"
+    assert errno_of(m.path("x").write_bytes, b"new") is None
+    m.stop()
+
+
+@pytest.mark.parametrize("call", ["fsync", "close"])
+def test_what_a_killed_writer_has_written_is_lost_aloud_when_the_mount_ends(cloud, call):
+    m = cloud.mount(*RW, "term_wait=1")
+    cloud.proxy.faults.add(path="/x", method="PUT", stall=True, times=None)
+    killed(cloud, m, call)
+    m.daemon.send_signal(signal.SIGTERM)
+    ended(m, 75)
+    m.assert_event("write.lost", "'/x'", "5 bytes")
+
+
+EXEC = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+os.write(fd, b"bytes")
+print("written", flush=True)
+os.execv("/bin/true", ["true"])
+"""
+
+
+def test_a_signal_to_who_closes_by_an_exec_holds_up_nobody(cloud):
+    """The kernel locks much of what it tells of such a process until it has its answer."""
+    m = cloud.mount(*RW)
+    fault = cloud.proxy.faults.add(path="/[xy]", method="PUT", stall=True, times=None)
+    first = python(EXEC, m.path("x"))
+    first.stdout.readline()
+    wait_until(lambda: cloud.requests("PUT", "/x"), 10, "a request")
+    first.send_signal(signal.SIGSTOP)
+    first.send_signal(signal.SIGCONT)
+    other = python(FSYNC, m.path("y"), "fsync")
+    other.stdout.readline()
+    wait_until(lambda: cloud.requests("PUT", "/y"), 10, "a request")
+    other.kill()
+    start = time.monotonic()
+    assert other.wait(20 * SLOW) == -signal.SIGKILL
+    assert time.monotonic() - start < 1 * SLOW
+    assert first.poll() is None
+    fault.release()
+    assert first.wait(20 * SLOW) == 0
+    assert published_in_cloud(cloud, "x") == b"bytes"
+
+
+def test_an_exec_goes_on_when_what_it_closes_cannot_be_published(cloud):
+    m = cloud.mount(*RW)
+    cloud.proxy.faults.add(path="/x", method="PUT", status=403, code="AuthorizationFailure", times=None)
+    child = python(EXEC, m.path("x"))
+    assert child.wait(20 * SLOW) == 0
+    m.assert_event("auth.storage", "'/x'", "EACCES")

@@ -599,6 +599,69 @@ a_name_that_was_made_meanwhile_is_eexist(void **state)
 }
 
 static void
+what_nobody_heard_is_said_later_and_lost_once(void **state)
+{
+	struct draft *d = create("a");
+	struct err e = { 0 };
+
+	(void)state;
+	put_text(d, 0, "mine");
+	for (unsigned i = 0; i < 2; i++) { /* an fsync and a close of one who was killed */
+		atomic_store(&fake.fail[FAKE_COMMIT], EACCES);
+		err_clear(&e);
+		assert_int_equal(draft_publish(d, &e), -EACCES);
+		draft_unheard(d, &e);
+		assert_int_equal(drafts_lost(drafts), 1);
+	}
+	release(d);
+	settle();
+	assert_false(fake_exists("a"));
+	err_clear(&e);
+	assert_int_equal(drafts_told_late(drafts, root, "a", &e), -EACCES);
+	assert_int_equal(drafts_lost(drafts), 0);
+}
+
+static void
+what_was_told_is_not_tried_for_one_who_will_not_hear(void **state)
+{
+	const atomic_bool answered = true;
+	struct draft *d = create("a");
+	struct err e = { 0 };
+
+	(void)state;
+	put_text(d, 0, "mine");
+	atomic_store(&fake.fail[FAKE_COMMIT], EACCES);
+	assert_int_equal(draft_publish(d, &e), -EACCES);
+	err_clear(&e);
+	assert_int_equal(draft_flush(d, 0, getpid(), &answered, &e), 0);
+	assert_false(fake_exists("a"));
+	assert_int_equal(draft_flush(d, 0, getpid(), NULL, &e), 0);
+	assert_true(file_is("a", "mine"));
+	release(d);
+}
+
+static void
+what_was_told_is_tried_again_by_a_change_by_name(void **state)
+{
+	struct draft *d = create("a");
+	struct err e = { 0 };
+
+	(void)state;
+	put_text(d, 0, "mine");
+	atomic_store(&fake.fail[FAKE_COMMIT], EACCES);
+	assert_int_equal(draft_publish(d, &e), -EACCES);
+	err_clear(&e);
+	assert_int_equal(draft_set_mtime_by_name(d, NS_PER_S, &e), 0);
+	assert_true(file_is("a", "mine"));
+	put_text(d, 0, "more");
+	assert_int_equal(draft_truncate_by_name(d, 2, &e), 0);
+	assert_true(file_is("a", "mine")); /* its writer publishes both */
+	release(d);
+	settle();
+	assert_true(file_is("a", "mo"));
+}
+
+static void
 what_close_cannot_say_is_said_once_later(void **state)
 {
 	struct draft *d = create("a");
@@ -711,10 +774,10 @@ a_childs_close_does_not_publish_and_the_openers_does(void **state)
 
 	(void)state;
 	put_text(d, 0, "half");
-	assert_int_equal(draft_flush(d, getpid() + 1, getpid(), &e), 0);
+	assert_int_equal(draft_flush(d, getpid() + 1, getpid(), NULL, &e), 0);
 	assert_false(fake_exists("a"));
 	put_text(d, 4, "whole");
-	assert_int_equal(draft_flush(d, getpid(), getpid(), &e), 0);
+	assert_int_equal(draft_flush(d, getpid(), getpid(), NULL, &e), 0);
 	assert_true(file_is("a", "halfwhole"));
 	release(d);
 }
@@ -1294,7 +1357,7 @@ storm(void *arg)
 		(void)!draft_read(d, 0, got, sizeof(got), &n, &e);
 		err_clear(&e);
 		if ((seed >> 4 & 3) == 0)
-			(void)!draft_flush(d, getpid(), getpid(), &e);
+			(void)!draft_flush(d, getpid(), getpid(), NULL, &e);
 		err_clear(&e);
 		if ((seed >> 5 & 7) == 0)
 			(void)!drafts_rename(drafts, root, name, root, other, true, soon(), &e);
@@ -1360,6 +1423,9 @@ main(void)
 		TEST(a_failure_of_sealing_early_is_nobodys_business),
 		TEST(a_lost_race_leaves_the_store_alone),
 		TEST(a_name_that_was_made_meanwhile_is_eexist),
+		TEST(what_nobody_heard_is_said_later_and_lost_once),
+		TEST(what_was_told_is_not_tried_for_one_who_will_not_hear),
+		TEST(what_was_told_is_tried_again_by_a_change_by_name),
 		TEST(what_close_cannot_say_is_said_once_later),
 		TEST(many_failures_are_remembered_but_not_all),
 		TEST(a_write_that_failed_is_not_published_until_it_is_done_again),
