@@ -77,12 +77,6 @@ void draft_end_writer(struct draft *d);
 /* The open that was awaited has come, whatever it came for. */
 void draft_arrived(struct draft *d);
 
-/*
- * The failure that is remembered for the node's path (name: for that of its child), once: 0 or
- * -errno.
- */
-int drafts_told_late(struct drafts *s, struct node *n, const char *name, struct err *e) MUST_CHECK;
-
 /* ---- content (draftio.c) ---- */
 
 /* *got: n, or fewer at the end of the file only. */
@@ -111,12 +105,6 @@ int draft_published(struct draft *d, struct view_sink out, struct err *e) MUST_C
 /* fsync: publishes what is dirty; a local or unlinked draft has nothing to publish. */
 int draft_publish(struct draft *d, struct err *e) MUST_CHECK;
 /*
- * Publishing failed, and whoever asked for it has not heard: he is interrupted, or ends.  What
- * could not be published is logged and remembered; of what the mount has no time for, its end
- * tells.
- */
-void draft_unheard(struct draft *d, struct err *e);
-/*
  * close by that thread: the same if its process is the one to be told.  opener: a process; 0:
  * unknown.  answered: becomes true when an interrupt has been answered, so that nobody will hear;
  * may be NULL.
@@ -130,6 +118,20 @@ struct draft_flush {
 	pid_t opener, group; /* 0: not known */
 };
 bool draft_flush_publishes(const struct draft_flush *f);
+
+/* ---- telling late (drafttell.c) ---- */
+
+/*
+ * The failure that is remembered for the node's path (name: for that of its child), once: 0 or
+ * -errno.
+ */
+int drafts_told_late(struct drafts *s, struct node *n, const char *name, struct err *e) MUST_CHECK;
+/*
+ * Publishing failed, and whoever asked for it has not heard: he is interrupted, or ends.  What
+ * could not be published is logged and remembered; of what the mount has no time for, its end
+ * tells.
+ */
+void draft_unheard(struct draft *d, struct err *e);
 
 /* ---- names (draftname.c): of drafts and published files alike ---- */
 

@@ -144,7 +144,9 @@ void draft_run_publish(struct pool_job *job);
 /* With the lock. */
 bool draft_publishable_locked(const struct draft *d);
 
-/* For drafts_told_late. */
-void drafts_remember(struct drafts *s, struct node *n, const struct err *e, bool lost);
+/* ---- telling late (drafttell.c) ---- */
+
+/* Logs a failure that nobody hears of now, and remembers it for the next open. */
+void draft_tell_late(struct draft *d, struct err *e);
 
 #endif
