@@ -176,6 +176,19 @@ fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t
 		op_submit(op, LANE_PUBLISH, run_mknod);
 }
 
+/* A request that changes a file, by handle or (fi NULL) by name; as op_new. */
+static struct op *
+op_of_writer(fuse_req_t req, struct node *n, const struct fuse_file_info *fi)
+{
+	struct op *op = op_new(fs_of(req), req, n);
+
+	if (op == NULL)
+		return NULL;
+	op->parked.changes = true;
+	op->handle = fi != NULL ? handle_of(op->fs, fi) : NULL;
+	return op;
+}
+
 /* ---- write ---- */
 
 static void
@@ -208,11 +221,9 @@ fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off
 		(void)fuse_reply_write(req, size);
 		return;
 	}
-	op = op_new(fs_of(req), req, fs_node(req, ino));
+	op = op_of_writer(req, fs_node(req, ino), fi);
 	if (op == NULL)
 		return;
-	op->parked.changes = true;
-	op->handle = handle_of(op->fs, fi);
 	op->off = (uint64_t)off;
 	op->size = size;
 	if (!op_take_bytes(op, size)) {
@@ -254,11 +265,9 @@ fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t length,
 		(void)fuse_reply_err(req, 0);
 		return;
 	}
-	op = op_new(fs_of(req), req, fs_node(req, ino));
+	op = op_of_writer(req, fs_node(req, ino), fi);
 	if (op == NULL)
 		return;
-	op->parked.changes = true;
-	op->handle = handle_of(op->fs, fi);
 	op->off = (uint64_t)off;
 	op->size = (size_t)length;
 	op_submit(op, LANE_WRITE, run_fallocate);
@@ -289,11 +298,9 @@ fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		(void)fuse_reply_err(req, 0);
 		return;
 	}
-	op = op_new(fs_of(req), req, fs_node(req, ino));
+	op = op_of_writer(req, fs_node(req, ino), fi);
 	if (op == NULL)
 		return;
-	op->parked.changes = true;
-	op->handle = handle_of(op->fs, fi);
 	op_submit(op, LANE_PUBLISH, run_flush);
 }
 
@@ -321,11 +328,9 @@ fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi
 		(void)fuse_reply_err(req, 0);
 		return;
 	}
-	op = op_new(fs_of(req), req, fs_node(req, ino));
+	op = op_of_writer(req, fs_node(req, ino), fi);
 	if (op == NULL)
 		return;
-	op->parked.changes = true;
-	op->handle = handle_of(op->fs, fi);
 	op_submit(op, LANE_PUBLISH, run_fsync);
 }
 
@@ -429,12 +434,9 @@ fs_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct
 		(void)fuse_reply_err(req, EROFS);
 		return;
 	}
-	op = op_new(fs_of(req), req, n);
+	op = op_of_writer(req, n, fi);
 	if (op == NULL)
 		return;
-	op->parked.changes = true;
-	if (fi != NULL)
-		op->handle = handle_of(op->fs, fi);
 	op->to_set = to_set;
 	op->size = (size_t)attr->st_size;
 	op->mtime_ns = (to_set & FUSE_SET_ATTR_MTIME_NOW) != 0 ? draft_now_ns()
